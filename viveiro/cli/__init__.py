@@ -1,0 +1,88 @@
+"""`viveiro NOUN VERB`. Every command is a client of the server; data goes to stdout, talk to stderr.
+
+Nothing heavy is imported here: `viveiro --help` must answer at once.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from viveiro import __version__
+from viveiro.cli import (
+    datasets,
+    endpoints,
+    hub,
+    installation,
+    jobs,
+    models,
+    orgs,
+    predict,
+    repos,
+    runs,
+    tokens,
+    users,
+)
+from viveiro.errors import ViveiroError
+
+app = typer.Typer(
+    name="viveiro",
+    help="Your own Hugging Face: models and datasets, transfer learning, inference, on your own machines.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+for noun in (repos, models, datasets, runs, endpoints, jobs, users, orgs, tokens, hub):
+    app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
+predict.add_to(app)
+installation.add_to(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"viveiro {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _data_dir: Annotated[
+        Path | None,
+        typer.Option("--data-dir", help="The installation's folder (VIVEIRO_DATA_DIR). May stand anywhere in the line."),
+    ] = None,
+    _version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """The loop: import a model and a dataset → runs start → endpoints deploy → predict."""
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Parse and obey. An error that a person can act on ends with status 1 and one line on stderr."""
+    try:
+        app(_take_data_dir(sys.argv[1:] if arguments is None else arguments))
+    except ViveiroError as error:
+        typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(1)
+
+
+def _take_data_dir(arguments: list[str]) -> list[str]:
+    """`--data-dir DIR` means the same wherever it stands, so it is taken out before the commands see the line."""
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            return [*rest, word, *words]
+        if word == "--data-dir":
+            os.environ["VIVEIRO_DATA_DIR"] = next(words, "") or _missing_value()
+        elif word.startswith("--data-dir="):
+            os.environ["VIVEIRO_DATA_DIR"] = word.partition("=")[2] or _missing_value()
+        else:
+            rest.append(word)
+    return rest
+
+
+def _missing_value() -> str:
+    typer.secho("Error: --data-dir needs a folder.", fg=typer.colors.RED, err=True)
+    sys.exit(2)

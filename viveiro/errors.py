@@ -1,0 +1,235 @@
+"""Every error that a person or a program may see.
+
+    ViveiroError
+    ├── InvalidInput (400)          what was sent cannot be meant
+    │   ├── InvalidRepoId  InvalidName
+    │   └── UnknownColumn
+    ├── NotAuthenticated (401)      no credential, or one that is no longer good
+    │   └── InvalidCredentials
+    ├── Forbidden (403)             known, but not allowed
+    │   └── GatedRepo
+    ├── NotFound (404)
+    │   ├── RepoNotFound  RevisionNotFound  EntryNotFound
+    │   └── UserNotFound  JobNotFound  …
+    ├── Conflict (409)              the world already holds something that excludes this
+    │   └── AlreadyExists
+    ├── StaleParent (412)           the branch moved under the caller
+    ├── TooLarge (413)
+    ├── RangeNotSatisfiable (416)
+    ├── Unprocessable (422)         well formed, and still not acceptable
+    │   ├── InvalidPath
+    │   ├── UnreadableFile         no table can be read from it
+    │   └── UnusableData           a table, but nothing can be learnt from it
+    ├── TooManyRequests (429)
+    ├── NotOffered (501)            part of the protocol, not of this installation
+    ├── Unavailable (503)           try again later
+    └── StorageFull (507)
+
+Domains raise these; only `http/errors.py` knows which status they become. `code` travels in `X-Error-Code`, where
+`huggingface_hub` turns `RepoNotFound`, `RevisionNotFound`, `EntryNotFound` and `GatedRepo` into its own exceptions.
+"""
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class ViveiroError(Exception):
+    """A sentence for people, with the next step in it.
+
+    The template and its fields are kept apart so that the same error can be said in the reader's language.
+    """
+
+    status: ClassVar[int] = 500
+    template: str
+
+    def __init__(self, template: str, **fields: object) -> None:
+        self.template = template
+        self.fields = fields
+        super().__init__(template.format(**fields))
+
+    @property
+    def code(self) -> str:
+        return type(self).__name__
+
+    def translated(self, translate: Callable[[str], str]) -> str:
+        return translate(self.template).format(**self.fields)
+
+
+class InvalidInput(ViveiroError):
+    status = 400
+
+
+class InvalidRepoId(InvalidInput):
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            "{text!r} is not a repo id. Write namespace/name, with letters, digits, '-', '_' and '.', at most 96 characters.",
+            text=text[:200],
+        )
+
+
+class InvalidName(InvalidInput):
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            "{text!r} cannot be a name. Use 1 to 96 letters, digits, '-', '_' and '.'; start and end with none of '-' and '.'.",
+            text=text[:200],
+        )
+
+
+class UnknownColumn(InvalidInput):
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        columns = ", ".join(known)[:1000]
+        near = get_close_matches(name, known, n=1)
+        if near:
+            super().__init__(
+                "There is no column {name!r}. Did you mean {near!r}? Columns: {columns}.",
+                name=name,
+                near=near[0],
+                columns=columns,
+            )
+        else:
+            super().__init__("There is no column {name!r}. Columns: {columns}.", name=name, columns=columns)
+
+
+class NotAuthenticated(ViveiroError):
+    status = 401
+
+    def __init__(
+        self, template: str = "Sign in, or send an access token: Authorization: Bearer hf_…", **fields: object
+    ) -> None:
+        super().__init__(template, **fields)
+
+
+class InvalidCredentials(NotAuthenticated):
+    """An access token that is unknown, expired or revoked."""
+
+    def __init__(self) -> None:
+        # Clients compare with this very sentence, to tell a bad token from a missing repo.
+        super().__init__("Invalid credentials in Authorization header")
+
+
+class Forbidden(ViveiroError):
+    status = 403
+
+
+class GatedRepo(Forbidden):
+    def __init__(self, repo_id: object, kind: str) -> None:
+        super().__init__(
+            "Access to {kind} {repo_id} is restricted and you are not in the authorized list. Ask its owner for access.",
+            repo_id=repo_id,
+            kind=kind,
+        )
+
+
+class NotFound(ViveiroError):
+    status = 404
+
+
+class RepoNotFound(NotFound):
+    def __init__(self, repo_id: object, kind: str) -> None:
+        super().__init__(
+            "No {kind} repo {repo_id}, or it is private and this token cannot see it. "
+            "To create it: viveiro repos create {repo_id} --type {kind}",
+            repo_id=repo_id,
+            kind=kind,
+        )
+
+
+class RevisionNotFound(NotFound):
+    def __init__(self, revision: str, repo_id: object) -> None:
+        super().__init__(
+            "Invalid rev id: {revision}. {repo_id} has no such branch, tag or commit.",
+            revision=revision,
+            repo_id=repo_id,
+        )
+
+
+class EntryNotFound(NotFound):
+    def __init__(self, path: str, repo_id: object, revision: str) -> None:
+        super().__init__(
+            "{path} does not exist in {repo_id} at revision {revision}.", path=path, repo_id=repo_id, revision=revision
+        )
+
+
+class UserNotFound(NotFound):
+    def __init__(self, name: str) -> None:
+        super().__init__("No user or organisation is called {name}. To see them: viveiro users list", name=name)
+
+
+class JobNotFound(NotFound):
+    def __init__(self, job_id: str) -> None:
+        super().__init__("No job {job_id}, or it is not yours. To see yours: viveiro jobs list", job_id=job_id)
+
+
+class Conflict(ViveiroError):
+    status = 409
+
+
+class AlreadyExists(Conflict):
+    """`url` is read by clients that said exist_ok."""
+
+    def __init__(self, template: str, *, url: str | None = None, **fields: object) -> None:
+        super().__init__(template, **fields)
+        self.url = url
+
+
+class StaleParent(ViveiroError):
+    status = 412
+
+    def __init__(self) -> None:
+        # Tests of `datasets` and `huggingface_hub` look for this very sentence.
+        super().__init__("The branch was updated since you opened this page. Please refresh and try again.")
+
+
+class TooLarge(ViveiroError):
+    status = 413
+
+
+class RangeNotSatisfiable(ViveiroError):
+    status = 416
+
+    def __init__(self, size: int) -> None:
+        super().__init__("The requested range lies outside the file of {size} bytes.", size=size)
+        self.size = size
+
+
+class Unprocessable(ViveiroError):
+    status = 422
+
+
+class InvalidPath(Unprocessable):
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__("{path!r} cannot be a path in a repo: {why}.", path=path[:300], why=why)
+
+
+class UnreadableFile(Unprocessable):
+    pass
+
+
+class UnusableData(Unprocessable):
+    pass
+
+
+class TooManyRequests(ViveiroError):
+    status = 429
+
+    def __init__(self, template: str, *, retry_after_seconds: int, **fields: object) -> None:
+        super().__init__(template, **fields)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NotOffered(ViveiroError):
+    status = 501
+
+
+class Unavailable(ViveiroError):
+    status = 503
+
+
+class StorageFull(ViveiroError):
+    status = 507
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The disk that holds the data folder is full. Nothing was changed. Free space there, then try again."
+        )

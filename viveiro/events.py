@@ -1,0 +1,50 @@
+"""What happened, told from lower domains to higher ones.
+
+An event is published inside the transaction that made it true (`jobs/outbox.py`) and delivered at least once, as one job
+per listener. So a listener must not mind hearing the same event twice.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
+
+from viveiro.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    name: ClassVar[str]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        return cls(**fields)
+
+
+events: Registry[type[Event]] = Registry("event")
+
+
+@events.register("revision-pushed")
+@dataclass(frozen=True, slots=True)
+class RevisionPushed(Event):
+    """A ref of a repo moved, through the API or through git. `new_sha` is None when the ref was deleted."""
+
+    name = "revision-pushed"
+
+    repo_pk: int
+    ref: str
+    old_sha: str | None
+    new_sha: str | None
+    pusher_id: int | None
+
+
+@events.register("run-finished")
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """A training run ended, in whatever state."""
+
+    name = "run-finished"
+
+    run_id: str
+    state: str

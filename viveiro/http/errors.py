@@ -1,0 +1,151 @@
+"""Errors become answers here and nowhere else: `{"error": …}` with the headers that huggingface_hub reads."""
+
+import errno
+import re
+import unicodedata
+from typing import Final
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from viveiro.errors import (
+    AlreadyExists,
+    InvalidInput,
+    NotAuthenticated,
+    RangeNotSatisfiable,
+    StorageFull,
+    TooManyRequests,
+    Unavailable,
+    ViveiroError,
+)
+
+log = structlog.get_logger()
+
+_GIT_ROUTE: Final = re.compile(r"/info/refs$|/git-(?:upload|receive)-pack$|/info/lfs(?:/|$)")
+_BUSY: Final = ("database is locked", "database table is locked", "connection", "too many clients")
+_FULL: Final = ("database or disk is full", "no space left on device")
+_INTERNAL: Final = "The server failed at this request, and has logged why. Quote the X-Request-Id to its operator."
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Call before `RequestIdMiddleware` is added: the answer to an unexpected error must pass through it."""
+    app.add_exception_handler(ViveiroError, _on_viveiro_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(OperationalError, _on_operational_error)
+    app.add_exception_handler(PoolTimeout, _on_pool_timeout)
+    app.add_exception_handler(OSError, _on_os_error)
+    app.add_exception_handler(ClientDisconnect, _on_client_disconnect)
+    app.add_middleware(UnexpectedErrorMiddleware)
+
+
+def error_response(error: ViveiroError, path: str = "") -> JSONResponse:
+    """The answer that programs get for an error. `path` chooses how a 401 asks for credentials."""
+    body: dict[str, object] = {"error": str(error)}
+    if isinstance(error, AlreadyExists) and error.url:
+        body["url"] = error.url
+    headers = {"X-Error-Code": error.code, "X-Error-Message": header_safe(str(error))}
+    match error:
+        case TooManyRequests():
+            headers["Retry-After"] = str(error.retry_after_seconds)
+        case RangeNotSatisfiable():
+            headers["Content-Range"] = f"bytes */{error.size}"
+        case NotAuthenticated():
+            # git asks for a password only when told "Basic"; a browser would too, with a dialog nobody wants.
+            headers["WWW-Authenticate"] = f'{"Basic" if _GIT_ROUTE.search(path) else "Bearer"} realm="Viveiro"'
+    return JSONResponse(body, error.status, headers)
+
+
+def header_safe(text: str) -> str:
+    """One line of latin-1, as HTTP headers are. What has no place there becomes its nearest form, or '?'."""
+    one_line = " ".join(text.split())
+    latin = unicodedata.normalize("NFKC", one_line).encode("latin-1", "replace").decode("latin-1")
+    return "".join(character if character.isprintable() else "?" for character in latin)[:1000]
+
+
+class UnexpectedErrorMiddleware:
+    """The last resort: a logged traceback for the operator, a sentence for the client."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except Exception:
+            if scope["type"] != "http":
+                raise
+            log.exception("request_failed", method=scope["method"], path=scope["path"])
+            # An answer under way can only be cut: returning makes the server close the connection.
+            if not started:
+                await _failure()(scope, receive, send)
+
+
+def _failure() -> Response:
+    headers = {"X-Error-Code": "InternalError", "X-Error-Message": _INTERNAL}
+    return JSONResponse({"error": _INTERNAL}, 500, headers)
+
+
+async def _on_viveiro_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ViveiroError)
+    return error_response(error, request.url.path)
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = (f"{_place(problem['loc'])}: {problem['msg']}" for problem in error.errors())
+    return error_response(InvalidInput("The request is not valid. {problems}", problems="; ".join(problems)))
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """`("body", "grants", 0, "resource")` is `grants[0].resource` in the sender's eyes."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location[1:]]
+    return "".join(parts).lstrip(".") or str(location[0])
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """What the framework itself refuses: no such address, a method that it does not take, a body that is not JSON."""
+    assert isinstance(error, HTTPException)
+    message = f"{error.detail}: {request.method} {request.url.path}"
+    headers = {**(error.headers or {}), "X-Error-Message": header_safe(message)}
+    return JSONResponse({"error": message}, error.status_code, headers)
+
+
+async def _on_operational_error(request: Request, error: Exception) -> Response:
+    text = str(getattr(error, "orig", error)).lower()
+    if any(sign in text for sign in _FULL):
+        return error_response(StorageFull())
+    if any(sign in text for sign in _BUSY):
+        return await _on_pool_timeout(request, error)
+    raise error
+
+
+async def _on_pool_timeout(request: Request, error: Exception) -> Response:
+    log.warning("database_busy", path=request.url.path, reason=str(error.__cause__ or error))
+    return error_response(Unavailable("The database is busy or away. Nothing was changed. Try again in a few seconds."))
+
+
+async def _on_os_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        log.error("storage_full", path=request.url.path)
+        return error_response(StorageFull())
+    raise error
+
+
+async def _on_client_disconnect(request: Request, _error: Exception) -> Response:
+    log.info("client_went_away", path=request.url.path)
+    return Response(status_code=400)  # nobody reads it: the connection is gone

@@ -1,0 +1,123 @@
+"""The SQL index over the git repositories, and what only SQL knows: owners, visibility, counts, stored blobs.
+
+`viveiro hub fsck` can rebuild every column that git also knows.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from viveiro.db import Base, utc_now
+
+
+class RepoRow(Base):
+    __tablename__ = "repos"
+    __table_args__ = (UniqueConstraint("kind", "folded_name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    owner_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    name: Mapped[str] = mapped_column(String(193))
+    """`namespace/name`, as its creator wrote it."""
+    folded_name: Mapped[str] = mapped_column(String(193))
+    """The same in lower case: names that differ only in case are one name."""
+    storage_key: Mapped[str] = mapped_column(String(32), unique=True)
+    """Names the bare repository's folder, so that a rename moves no file."""
+    visibility: Mapped[str] = mapped_column(String(8))
+    gated: Mapped[str | None] = mapped_column(String(8))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    last_modified: Mapped[datetime] = mapped_column(default=utc_now)
+    head_sha: Mapped[str | None] = mapped_column(String(40))
+    downloads: Mapped[int] = mapped_column(default=0)
+    """In the last 30 days."""
+    downloads_all_time: Mapped[int] = mapped_column(BigInteger, default=0)
+    likes: Mapped[int] = mapped_column(default=0)
+    trending_score: Mapped[float] = mapped_column(default=0.0)
+    card: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    config: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    safetensors: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    parameters: Mapped[int | None] = mapped_column(BigInteger)
+    library_name: Mapped[str | None] = mapped_column(String(96))
+    pipeline_tag: Mapped[str | None] = mapped_column(String(96))
+    used_storage: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class RepoTagRow(Base):
+    """One tag of one repo: list filters are intersections of these."""
+
+    __tablename__ = "repo_tags"
+
+    repo_id: Mapped[int] = mapped_column(ForeignKey("repos.id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(200), primary_key=True)
+
+
+class BlobRow(Base):
+    """Content that the blob store holds whole and verified."""
+
+    __tablename__ = "blobs"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    xet_hash: Mapped[str | None] = mapped_column(String(64), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class RepoBlobRow(Base):
+    """Which repo was given which content: knowing a hash gives no access."""
+
+    __tablename__ = "repo_blobs"
+
+    repo_id: Mapped[int] = mapped_column(ForeignKey("repos.id", ondelete="CASCADE"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(ForeignKey("blobs.sha256"), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class PendingPushRow(Base):
+    """A ref is about to move. Written before git's ref, deleted when the index follows.
+
+    What a killed server left half done is reconciled from here.
+    """
+
+    __tablename__ = "pending_pushes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    repo_id: Mapped[int] = mapped_column(ForeignKey("repos.id", ondelete="CASCADE"), index=True)
+    ref: Mapped[str] = mapped_column(String(255))
+    pusher_id: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class UploadRow(Base):
+    """A multipart LFS upload under way."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(String(24), primary_key=True)
+    repo_id: Mapped[int] = mapped_column(ForeignKey("repos.id", ondelete="CASCADE"))
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    part_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+Index("ix_uploads_repo_id_sha256", UploadRow.repo_id, UploadRow.sha256)
+
+
+class LikeRow(Base):
+    __tablename__ = "likes"
+
+    repo_id: Mapped[int] = mapped_column(ForeignKey("repos.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class DownloadRow(Base):
+    """Downloads of a repo on a day, in UTC."""
+
+    __tablename__ = "downloads"
+
+    repo_id: Mapped[int] = mapped_column(ForeignKey("repos.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(default=0)

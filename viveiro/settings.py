@@ -1,0 +1,126 @@
+"""What an operator can choose, by VIVEIRO_* variables or a `.env`-style file in the data folder."""
+
+import os
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any, Final
+
+from pydantic import SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LONGEST_SOCKETS_DIR: Final = 70
+
+
+class Settings(BaseSettings):
+    """Read once, in `app.py`, from VIVEIRO_* variables; below it, values travel as arguments."""
+
+    model_config = SettingsConfigDict(env_prefix="VIVEIRO_", frozen=True, use_attribute_docstrings=True, extra="ignore")
+
+    data_dir: Path = Path("~/.viveiro")
+    """Everything this installation knows lies here. One server at a time may hold it."""
+    host: str = "127.0.0.1"
+    """Address to listen on. The default answers this machine only; 0.0.0.0 answers the network."""
+    port: int = 7860
+    """Port to listen on. 0 takes a free one, which `server.json` in the data folder then names."""
+    public_url: str | None = None
+    """Address under which clients reach this server, as in https://models.example.org. Unset: taken from each request."""
+    trusted_proxies: str = ""
+    """Comma-separated addresses of reverse proxies whose X-Forwarded-* headers are believed."""
+    database_url: str | None = None
+    """SQLAlchemy address of a PostgreSQL database. Unset: SQLite, in one file of the data folder."""
+    secret_key: SecretStr | None = None
+    """Signs short-lived links. Unset: made on first start and kept in the data folder with mode 0600."""
+    log_level: str = "info"
+    """debug, info, warning or error."""
+    log_json: bool = False
+    """Log lines as JSON, for a log collector, instead of for people."""
+    lfs_threshold_bytes: int = 10 * 2**20
+    """A file this large, or larger, goes through LFS and cannot be pushed to git directly."""
+    lfs_part_bytes: int = 64 * 2**20
+    """LFS objects larger than this are offered as multipart uploads with parts of this size, each resumable."""
+    upload_time_limit: timedelta = timedelta(hours=24)
+    """Parts of an upload nobody has finished by then are swept away."""
+    session_time_limit: timedelta = timedelta(days=30)
+    """A browser session ends this long after sign-in."""
+    login_attempts_per_minute: int = 10
+    """More failed sign-ins than this for one name or address in a minute answer 429."""
+    job_lease: timedelta = timedelta(seconds=30)
+    """A running job whose worker has not been heard of for this long is taken over."""
+    job_heartbeat: timedelta = timedelta(seconds=5)
+    """How often a worker renews its leases."""
+    job_poll: timedelta = timedelta(milliseconds=500)
+    """How often a worker looks for new work."""
+    job_kill_after: timedelta = timedelta(seconds=30)
+    """A cancelled job that has not ended by then is killed with its whole process group."""
+    job_retention: timedelta = timedelta(days=90)
+    """Ended jobs, their events and logs are deleted after this."""
+    worker_cpu_slots: int = 2
+    """How many jobs of one CPU slot run at once on this machine."""
+    run_time_limit: timedelta = timedelta(hours=12)
+    """A fine-tuning run past this age is stopped and marked failed."""
+    model_idle_limit: timedelta = timedelta(minutes=30)
+    """A model loaded on demand and not asked for this long is unloaded."""
+    upstream_url: str = "https://huggingface.co"
+    """Hub from which `viveiro models pull` takes repos: huggingface.co or another Viveiro."""
+    upstream_token: SecretStr | None = None
+    """Access token for the upstream hub."""
+    allowed_private_hosts: str = ""
+    """Comma-separated hosts with private addresses that outbound requests may reach, such as another Viveiro on the LAN."""
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'viveiro.sqlite3'}"
+
+    @property
+    def repos_dir(self) -> Path:
+        return self.data_dir / "repos"
+
+    @property
+    def storage_dir(self) -> Path:
+        return self.data_dir / "storage"
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.data_dir / "runs"
+
+    @property
+    def cache_dir(self) -> Path:
+        return self.data_dir / "cache"
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.data_dir / "logs"
+
+    @property
+    def sockets_dir(self) -> Path:
+        """Unix sockets of the supervisor and the model hosts; elsewhere when the data folder's path is long.
+
+        Linux refuses socket paths over 107 bytes.
+        """
+        folder = self.data_dir / "sockets"
+        if len(os.fsencode(folder)) <= LONGEST_SOCKETS_DIR:
+            return folder
+        return Path(gettempdir()) / f"viveiro-{os.getuid()}-{sha256(os.fsencode(folder)).hexdigest()[:16]}"
+
+    def environment(self) -> dict[str, str]:
+        """These settings as VIVEIRO_* variables, for a child process."""
+        return {
+            f"VIVEIRO_{name.upper()}": _as_text(getattr(self, name))
+            for name in type(self).model_fields
+            if getattr(self, name) is not None
+        }
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, timedelta):
+        return f"PT{value.total_seconds():f}S"
+    return str(value)
