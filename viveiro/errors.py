@@ -2,7 +2,7 @@
 
     ViveiroError
     ├── InvalidInput (400)          what was sent cannot be meant
-    │   ├── InvalidRepoId  InvalidName
+    │   ├── InvalidRepoId  InvalidName  InvalidHash
     │   └── UnknownColumn
     ├── NotAuthenticated (401)      no credential, or one that is no longer good
     │   └── InvalidCredentials
@@ -10,14 +10,16 @@
     │   └── GatedRepo
     ├── NotFound (404)
     │   ├── RepoNotFound  RevisionNotFound  EntryNotFound
+    │   ├── BlobNotFound           the index knows it, the store does not
     │   └── UserNotFound  JobNotFound  …
     ├── Conflict (409)              the world already holds something that excludes this
-    │   └── AlreadyExists
+    │   └── AlreadyExists  LeaseLost  JobCancelled
     ├── StaleParent (412)           the branch moved under the caller
     ├── TooLarge (413)
     ├── RangeNotSatisfiable (416)
     ├── Unprocessable (422)         well formed, and still not acceptable
     │   ├── InvalidPath
+    │   ├── ChecksumMismatch  SizeMismatch  MissingParts
     │   ├── UnreadableFile         no table can be read from it
     │   └── UnusableData           a table, but nothing can be learnt from it
     ├── TooManyRequests (429)
@@ -74,6 +76,11 @@ class InvalidName(InvalidInput):
             "{text!r} cannot be a name. Use 1 to 96 letters, digits, '-', '_' and '.'; start and end with none of '-' and '.'.",
             text=text[:200],
         )
+
+
+class InvalidHash(InvalidInput):
+    def __init__(self, text: str) -> None:
+        super().__init__("{text!r} is not a sha256. Write 64 lower-case hexadecimal digits.", text=text[:80])
 
 
 class UnknownColumn(InvalidInput):
@@ -151,6 +158,13 @@ class EntryNotFound(NotFound):
         )
 
 
+class BlobNotFound(NotFound):
+    def __init__(self, sha256: str) -> None:
+        super().__init__(
+            "Content {sha256} is not in the store. To find what else is missing: viveiro hub fsck", sha256=sha256
+        )
+
+
 class UserNotFound(NotFound):
     def __init__(self, name: str) -> None:
         super().__init__("No user or organisation is called {name}. To see them: viveiro users list", name=name)
@@ -163,6 +177,25 @@ class JobNotFound(NotFound):
 
 class Conflict(ViveiroError):
     status = 409
+
+
+class LeaseLost(Conflict):
+    """An attempt that is no longer the job's current one wants to publish: it must stop, and leave nothing behind."""
+
+    def __init__(self, job_id: str, attempt: int) -> None:
+        super().__init__(
+            "Attempt {attempt} of job {job_id} no longer holds it: the job ended, or goes on in a later attempt. "
+            "To see what became of it: viveiro jobs info {job_id}",
+            job_id=job_id,
+            attempt=attempt,
+        )
+
+
+class JobCancelled(Conflict):
+    """Someone cancelled the job before it published: it must stop, and leave nothing behind."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__("Job {job_id} was cancelled. To see it: viveiro jobs info {job_id}", job_id=job_id)
 
 
 class AlreadyExists(Conflict):
@@ -200,6 +233,32 @@ class Unprocessable(ViveiroError):
 class InvalidPath(Unprocessable):
     def __init__(self, path: str, why: str) -> None:
         super().__init__("{path!r} cannot be a path in a repo: {why}.", path=path[:300], why=why)
+
+
+class ChecksumMismatch(Unprocessable):
+    def __init__(self, announced: str, actual: str) -> None:
+        super().__init__(
+            "The content has sha256 {actual}, not the announced {announced}. Nothing was stored. Send it again.",
+            announced=announced,
+            actual=actual,
+        )
+
+
+class SizeMismatch(Unprocessable):
+    def __init__(self, announced: int, actual: int) -> None:
+        super().__init__(
+            "{announced} bytes were announced and {actual} arrived. Nothing was stored. Send it again.",
+            announced=announced,
+            actual=actual,
+        )
+
+
+class MissingParts(Unprocessable):
+    def __init__(self, numbers: Sequence[int]) -> None:
+        super().__init__(
+            "Parts of this upload have not arrived: {numbers}. Send them, then complete it again.",
+            numbers=", ".join(map(str, numbers[:20])) + (" …" if len(numbers) > 20 else ""),
+        )
 
 
 class UnreadableFile(Unprocessable):

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     """How often a worker looks for new work."""
     job_kill_after: timedelta = timedelta(seconds=30)
     """A cancelled job that has not ended by then is killed with its whole process group."""
+    job_retry_delay: timedelta = timedelta(seconds=5)
+    """A failed job waits this long before its second attempt, and four times longer before each next one."""
+    job_log_bytes: int = 8 * 2**20
+    """A job's log larger than this is rolled over. One older part is kept."""
     job_retention: timedelta = timedelta(days=90)
     """Ended jobs, their events and logs are deleted after this."""
     worker_cpu_slots: int = 2
@@ -89,6 +93,11 @@ class Settings(BaseSettings):
     @property
     def runs_dir(self) -> Path:
         return self.data_dir / "runs"
+
+    @property
+    def jobs_dir(self) -> Path:
+        """One folder per job that keeps files, such as checkpoints, between its attempts."""
+        return self.data_dir / "jobs"
 
     @property
     def cache_dir(self) -> Path:

@@ -5,16 +5,15 @@ from typing import Final
 from viveiro.errors import InvalidInput, InvalidName
 from viveiro.types import is_name
 
-RESERVED: Final = frozenset(
-    """
-    - _ about account accounts admin administrator api assets audit auth avatars blog buckets cas chat collections datasets
-    demo docs endpoints explore favicon.ico feedback files health healthz help hub inference install jobs join kernels lfs
-    live livez login logout me metrics models monitoring new notifications oauth openapi.json organizations orgs papers
-    password playground posts pricing privacy ready readyz register robots.txt root runs search security session sessions
-    settings signup sitemap.xml spaces static status storage support system tasks telemetry terms tokens training user users
-    v1 v2 version viveiro well-known xet
-    """.split()
-)
+_WORDS = """
+    - _ about account accounts admin administrator api assets audit auth avatars blog buckets cas chat collections
+    datasets docs endpoints explore favicon.ico feedback files health healthz help hub inference install jobs join
+    kernels lfs live livez login logout me metrics models monitoring new notifications oauth openapi.json
+    organizations orgs papers password privacy ready readyz register robots.txt root runs search security session
+    sessions settings signup sitemap.xml spaces static status storage support system tasks telemetry terms tokens
+    training user users v1 v2 version xet
+"""
+RESERVED: Final = frozenset(_WORDS.split())
 """The first part of an address that we use, or might. A user of that name would own the page."""
 
 

@@ -28,7 +28,7 @@ def may_see(viewer: Viewer, resource: Resource) -> bool:
 
 def may_infer(viewer: Viewer, resource: Resource) -> bool:
     """Whether this viewer may have the resource's model compute: that costs, so a stranger may not even if it is public."""
-    if viewer.is_anonymous and viewer.scope is None and not viewer.is_admin:
+    if viewer.is_anonymous and not viewer.is_admin:
         return False
     is_open = resource.visibility is Visibility.PUBLIC and not resource.gated
     if not (is_open or _person_can(viewer, Action.READ, resource)):

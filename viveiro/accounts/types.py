@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from viveiro.types import Action, Resource, Visibility
+from viveiro.types import Action
 
 
 class AccountKind(StrEnum):
@@ -48,6 +48,7 @@ class TokenScope:
     name: str
     role: TokenRole
     grants: tuple[Grant, ...] = ()
+    last_used_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,63 @@
+"""The web application: what `app.create_app` composes from routers and shared state."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from viveiro import __version__
+from viveiro.db import Database
+from viveiro.http.errors import install_error_handlers
+from viveiro.http.request_id import RequestIdMiddleware
+from viveiro.hub.service import Hub
+from viveiro.serving.hosts import Hosts
+from viveiro.settings import Settings
+from viveiro.storage import LocalBlobStore
+
+ROUTERS: Final = (
+    "viveiro.api.v1.system",
+    "viveiro.api.v1.accounts",
+    "viveiro.api.v1.jobs",
+    "viveiro.api.v1.hub_admin",
+    "viveiro.api.v1.models",
+    "viveiro.api.v1.datasets",
+    "viveiro.api.v1.runs",
+    "viveiro.api.v1.endpoints",
+    "viveiro.api.inference",
+    "viveiro.api.hub",
+)
+"""In order of matching: the Hub's own routes come last, because `/{namespace}/{name}/…` matches much."""
+
+
+def build_application(settings: Settings) -> FastAPI:
+    app = FastAPI(
+        title="Viveiro",
+        version=__version__,
+        lifespan=_lifespan,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # its page loads scripts from another host
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.state.database = Database(settings.sqlalchemy_url)
+    app.state.blobs = LocalBlobStore(settings.storage_dir)
+    app.state.hub = Hub(app.state.database, settings, app.state.blobs)
+    app.state.hosts = Hosts(settings, app.state.database, app.state.hub)
+    for module in ROUTERS:
+        router: APIRouter = import_module(module).router
+        app.include_router(router)
+    install_error_handlers(app)
+    app.add_middleware(RequestIdMiddleware)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    await app.state.hosts.start()
+    yield
+    await app.state.hosts.close()
+    await run_in_threadpool(app.state.hub.close)
+    await run_in_threadpool(app.state.database.close)

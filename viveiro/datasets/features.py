@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _METADATA_KEY: Final = b"huggingface"
-_DTYPES: Final = {pa.string(): "string", pa.int64(): "int64", pa.float64(): "float64", pa.bool_(): "bool"}
+_DTYPES: Final = {pa.float64(): "float64", pa.date32(): "date32", pa.date64(): "date64"}
+"""Where `datasets` and Arrow differ in how they write a type."""
 
 
 def class_names(schema: pa.Schema) -> dict[str, list[str]]:
@@ -29,10 +30,7 @@ def with_features(schema: pa.Schema, classes: Mapping[str, Sequence[str]]) -> pa
 
 def card_features(schema: pa.Schema, classes: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """The same for `dataset_info` in a card."""
-    return [
-        {"name": field.name, "dtype": _card_dtype(field, classes.get(field.name))}
-        for field in schema
-    ]
+    return [{"name": field.name, "dtype": _card_dtype(field, classes.get(field.name))} for field in schema]
 
 
 def plain_type(field: pa.Field, schema: pa.Schema) -> pa.DataType:

@@ -116,9 +116,7 @@ def _refuse_binary(head: bytes, name: str) -> None:
                 what=what,
             )
     if b"\0" in head and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise UnreadableFile(
-            "{name} is a binary file, not a table. Import CSV, JSON Lines or Parquet.", name=name
-        )
+        raise UnreadableFile("{name} is a binary file, not a table. Import CSV, JSON Lines or Parquet.", name=name)
 
 
 def _encoding_of_file(path: Path, head: bytes) -> str:

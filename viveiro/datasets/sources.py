@@ -1,6 +1,5 @@
 """A file as a stream of record batches, whatever its form: never more of it in memory than one batch."""
 
-import codecs
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -57,7 +56,7 @@ def open_source(path: Path, name: str) -> Source:
             return Source(schema, False, dropped, lambda: _json_batches(path, name, form, schema, dropped))
         case Parquet():
             file = _open_parquet(path, name)
-            schema = pa.schema([(field.name, plain_type(field, file.schema_arrow)) for field in file.schema_arrow])
+            schema = _parquet_schema(file, name)
             return Source(schema, False, dropped, lambda: _parquet_batches(file, schema))
 
 
@@ -235,6 +234,20 @@ def _open_parquet(path: Path, name: str) -> pq.ParquetFile:
         return pq.ParquetFile(path, memory_map=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise UnreadableFile("{name} is a damaged Parquet file: {why}.", name=name, why=str(error)) from error
+
+
+def _parquet_schema(file: pq.ParquetFile, name: str) -> pa.Schema:
+    schema = pa.schema([(field.name, plain_type(field, file.schema_arrow)) for field in file.schema_arrow])
+    for field in schema:
+        if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
+            raise UnreadableFile(
+                "Column {column!r} of {name} holds {type}; what can be imported are texts, numbers, booleans and dates. "
+                "A dataset of any form can be uploaded with datasets.Dataset.push_to_hub.",
+                column=field.name,
+                name=name,
+                type=field.type,
+            )
+    return schema
 
 
 def _parquet_batches(file: pq.ParquetFile, schema: pa.Schema) -> Iterator[Batch]:

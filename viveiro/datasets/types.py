@@ -73,21 +73,21 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfile:
-    """What is known of a column after reading it once. `distinct` stops counting at MAX_CLASSES + 1."""
+    """What is known of a column after reading it once.
+
+    `distinct` stops counting at MAX_CLASSES + 1; `distinct_share` is its share of the filled values seen until then.
+    """
 
     name: str
     type: ColumnType
     rows: int
     filled: int
     distinct: int
+    distinct_share: float
     mean_length: float
     """In characters, over the filled values."""
     longest: int
     dates: bool = False
-
-    @property
-    def distinct_share(self) -> float:
-        return self.distinct / self.filled if self.filled else 0.0
 
 
 @dataclass(frozen=True, slots=True)

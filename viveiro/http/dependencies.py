@@ -59,8 +59,11 @@ SignedInDep = Annotated[Viewer, Depends(_signed_in)]
 
 async def _in_full(viewer: SignedInDep) -> Viewer:
     if not acts_in_full(viewer):
-        raise Forbidden("This needs an access token of role write, or a browser session: {name} is {role}.",
-                        name=viewer.scope and viewer.scope.name, role=viewer.scope and viewer.scope.role)
+        raise Forbidden(
+            "This needs an access token of role write, or a browser session: {name} is {role}.",
+            name=viewer.scope and viewer.scope.name,
+            role=viewer.scope and viewer.scope.role,
+        )
     return viewer
 
 

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 
 from viveiro.settings import Settings
 
@@ -50,3 +50,9 @@ def _is_listed(address: str, proxies: str) -> bool:
 @lru_cache(maxsize=8)
 def _networks(proxies: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(proxy.strip(), strict=False) for proxy in proxies.split(",") if proxy.strip())
+
+
+def next_page(request: Request, **changes: object) -> str:
+    """A `Link` header to this same list with other query parameters, absolute as GitHub's are."""
+    url = request.url.include_query_params(**changes)
+    return f'<{public_url(request)}{url.path}?{url.query}>; rel="next"'

@@ -4,7 +4,7 @@
 """
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -44,13 +44,31 @@ class RepoRow(Base):
     used_storage: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
+LISTING_INDEX: Final = "ix_repos_listing"
+_SORTS: Final = ("last_modified", "trending_score", "created_at", "downloads", "likes")
+for _sort in _SORTS:
+    # Who sees a repo stands in the index too, so that a list skips what is hidden without reading the wide rows.
+    Index(f"ix_repos_{_sort}", *(getattr(RepoRow, _name) for _name in ("kind", _sort, "id", "visibility", "owner_id")))
+Index(
+    LISTING_INDEX,
+    # All that a list can filter and sort by: one pass over it answers what no order's index can.
+    *(RepoRow.kind, RepoRow.id, RepoRow.folded_name, RepoRow.visibility, RepoRow.owner_id, RepoRow.gated),
+    *(RepoRow.parameters, RepoRow.pipeline_tag, RepoRow.library_name),
+    *(getattr(RepoRow, _name) for _name in _SORTS),
+)
+
+
 class RepoTagRow(Base):
     """One tag of one repo: list filters are intersections of these."""
 
     __tablename__ = "repo_tags"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy reads it as declared
 
     repo_id: Mapped[int] = mapped_column(ForeignKey("repos.id", ondelete="CASCADE"), primary_key=True)
     tag: Mapped[str] = mapped_column(String(200), primary_key=True)
+
+
+Index("ix_repo_tags_tag_repo_id", RepoTagRow.tag, RepoTagRow.repo_id)
 
 
 class BlobRow(Base):
@@ -85,6 +103,8 @@ class PendingPushRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     repo_id: Mapped[int] = mapped_column(ForeignKey("repos.id", ondelete="CASCADE"), index=True)
     ref: Mapped[str] = mapped_column(String(255))
+    old_sha: Mapped[str | None] = mapped_column(String(40))
+    new_sha: Mapped[str | None] = mapped_column(String(40))
     pusher_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 

@@ -1,8 +1,9 @@
 """What the hub holds, as values. No I/O."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 from viveiro.types import RepoKind, RepoRef, Resource, Visibility
@@ -45,6 +46,55 @@ class Repo:
     @property
     def resource(self) -> Resource:
         return Resource(self.owner_id, self.name, self.visibility, gated=self.gated is not None)
+
+
+class RepoSort(StrEnum):
+    """What a list is ordered by, largest or latest first. The value is what clients send as `sort`."""
+
+    LAST_MODIFIED = "lastModified"
+    TRENDING = "trendingScore"
+    CREATED_AT = "createdAt"
+    DOWNLOADS = "downloads"
+    LIKES = "likes"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in an ordered list: the value that it is ordered by, and the repo's key where values are equal."""
+
+    value: datetime | float
+    pk: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepoQuery:
+    """Which repos a list shows. Each field narrows; `tags` are all wanted, and so is each word of `search` in the name."""
+
+    kind: RepoKind
+    tags: tuple[str, ...] = ()
+    author: str | None = None
+    search: str = ""
+    pipeline_tag: str | None = None
+    library: str | None = None
+    gated: bool | None = None
+    min_parameters: int | None = None
+    max_parameters: int | None = None
+    sort: RepoSort = RepoSort.TRENDING
+    limit: int = 100
+    after: Position | None = None
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether more than the kind and the viewer decides what is shown."""
+        return replace(self, sort=RepoSort.TRENDING, limit=0, after=None) != RepoQuery(self.kind, limit=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a list. `next` is where the following page begins, None at the end."""
+
+    repos: list[Repo]
+    next: Position | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +141,15 @@ class Refs:
     branches: tuple[GitRef, ...]
     tags: tuple[GitRef, ...]
     pull_requests: tuple[GitRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """A ref moves, or should. None: the ref did not exist before, or does not after."""
+
+    ref: str
+    old_sha: str | None
+    new_sha: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,162 @@
+"""The maintenance example is worth learning from: real in tone, neither trivial nor hopeless to classify."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+from itertools import combinations
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
+
+TICKETS = Path(__file__).parents[3] / "examples" / "maintenance" / "tickets.csv"
+COLUMNS = ["ticket_id", "date", "machine", "text_pt", "text_en", "category"]
+LANGUAGES = ["text_pt", "text_en"]
+
+# What gives a category away in either language: its own name and the stems anyone would search for first.
+NAME_STEMS = {
+    "electrical": r"electr|el[eé]tr",
+    "hydraulic": r"hydraul|hidr[aá]ul",
+    "lubrication": r"lubri",
+    "mechanical_wear": r"mechanic|mec[aâ]nic|\bwear|\bworn|desgast|\bgast[oa]",
+    "overheating": r"heat|aquec",
+    "pneumatic": r"pneum",
+    "sensor": r"sensor",
+    "software_control": r"software|control",
+    "tooling": r"\btool|ferrament",
+}
+
+
+def read_tickets() -> list[dict[str, str]]:
+    with TICKETS.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, strict=True))
+
+
+def baseline() -> Pipeline:
+    """TF-IDF of words and of characters, then logistic regression.
+
+    Balanced, because at scikit-learn's default C=1 the small categories would never be predicted (macro-F1 about 0.4).
+    """
+    return make_pipeline(
+        make_union(
+            TfidfVectorizer(ngram_range=(1, 2)),
+            TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5)),
+        ),
+        LogisticRegression(class_weight="balanced", max_iter=1000),
+    )
+
+
+def macro_f1_of_baseline(texts: Iterable[str], categories: Iterable[str]) -> float:
+    """Mean macro-F1 over five stratified 80/20 splits."""
+    x, y = np.array(list(texts)), np.array(list(categories))
+    splits = StratifiedShuffleSplit(n_splits=5, test_size=0.2, random_state=0).split(x, y)
+    predicted = [(y[test], baseline().fit(x[train], y[train]).predict(x[test])) for train, test in splits]
+    return mean(f1_score(truth, guess, average="macro") for truth, guess in predicted)
+
+
+def shingles(text: str) -> set[str]:
+    """The character 5-grams of a text, ignoring case and runs of spaces."""
+    text = " ".join(text.lower().split())
+    return {text[start : start + 5] for start in range(len(text) - 4)}
+
+
+def share_with_a_near_duplicate(texts: Iterable[str], threshold: float) -> float:
+    """Share of the texts that have another one at or over this exact Jaccard similarity."""
+    sets = [shingles(text) for text in texts]
+    similar = {
+        ticket
+        for (one, a), (other, b) in combinations(enumerate(sets), 2)
+        for ticket in (one, other)
+        if len(a & b) >= threshold * len(a | b)
+    }
+    return len(similar) / len(sets)
+
+
+@pytest.fixture(scope="module")
+def tickets() -> list[dict[str, str]]:
+    return read_tickets()
+
+
+class TestFile:
+    """It opens as a plain CSV, one ticket a row."""
+
+    def test_columns_are_the_documented_ones(self, tickets):
+        assert list(tickets[0]) == COLUMNS
+
+    def test_there_are_enough_rows_to_train_on(self, tickets):
+        assert len(tickets) >= 200
+
+    def test_every_row_has_every_field(self, tickets):
+        assert all(value and value == value.strip() for ticket in tickets for value in ticket.values())
+
+    def test_every_ticket_id_is_used_once(self, tickets):
+        assert len({ticket["ticket_id"] for ticket in tickets}) == len(tickets)
+
+    def test_tickets_are_in_order_of_date(self, tickets):
+        dates = [date.fromisoformat(ticket["date"]) for ticket in tickets]
+        assert dates == sorted(dates)
+
+    def test_each_ticket_is_told_in_two_languages(self, tickets):
+        assert all(ticket["text_pt"] != ticket["text_en"] for ticket in tickets)
+
+
+class TestCategories:
+    """Categories are as uneven as in a plant, and a ticket seldom names its own."""
+
+    def test_there_are_at_least_eight(self, tickets):
+        assert len({ticket["category"] for ticket in tickets}) >= 8
+
+    def test_the_largest_is_at_least_three_times_the_smallest(self, tickets):
+        counts = Counter(ticket["category"] for ticket in tickets).values()
+        assert max(counts) >= 3 * min(counts)
+
+    def test_the_largest_does_not_drown_the_others(self, tickets):
+        counts = Counter(ticket["category"] for ticket in tickets)
+        assert max(counts.values()) <= 0.25 * len(tickets)
+
+    def test_the_smallest_still_has_tickets_on_both_sides_of_a_split(self, tickets):
+        assert min(Counter(ticket["category"] for ticket in tickets).values()) >= 15
+
+    def test_each_one_has_its_stems_listed_here(self, tickets):
+        assert {ticket["category"] for ticket in tickets} == set(NAME_STEMS)
+
+    @pytest.mark.parametrize("category", list(NAME_STEMS))
+    def test_at_most_one_ticket_in_ten_names_its_own_category(self, tickets, category):
+        texts = [f"{t['text_pt']} {t['text_en']}" for t in tickets if t["category"] == category]
+        naming = [text for text in texts if re.search(NAME_STEMS[category], text, re.IGNORECASE)]
+        assert len(naming) <= 0.10 * len(texts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+class TestDifficulty:
+    """A simple model learns it and leaves room for a better one, in both languages."""
+
+    def test_a_simple_baseline_is_neither_lost_nor_perfect(self, tickets, language):
+        macro_f1 = macro_f1_of_baseline([t[language] for t in tickets], [t["category"] for t in tickets])
+        assert 0.55 <= macro_f1 <= 0.85
+
+    def test_hardly_any_ticket_repeats_another(self, tickets, language):
+        assert share_with_a_near_duplicate([t[language] for t in tickets], threshold=0.7) < 0.02
+
+
+class TestNearDuplicates:
+    """The measure used above, on texts small enough to check by eye."""
+
+    @pytest.mark.parametrize(
+        ("texts", "expected"),
+        [
+            # Case and spaces do not count.
+            (["press stops with alarm", "Press  stops with ALARM", "belt is torn"], 2 / 3),
+            (["press stops with alarm", "conveyor hums, no start"], 0.0),
+        ],
+    )
+    def test_share(self, texts, expected):
+        assert share_with_a_near_duplicate(texts, threshold=0.7) == pytest.approx(expected)

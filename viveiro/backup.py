@@ -1,0 +1,239 @@
+"""Everything an installation knows, in one tar file, written while it runs and read back into an empty folder.
+
+    manifest.json           format, program and schema versions
+    secret.key              what signs this installation's links
+    sql/<table>.jsonl       one row a line, as of one moment; readable into SQLite and PostgreSQL alike
+    repos/<key>.bundle      each repository as git's own bundle, no older than the rows
+    blobs/<sha256>          content by hash; immutable, so copied last
+
+A ref may have moved between the rows and its bundle: restoring indexes every repository anew, from git.
+"""
+
+import json
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from datetime import date, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, Final
+
+from sqlalchemy import Column, Date, DateTime, Integer, Table, delete, func, insert, select, text
+from sqlalchemy.orm import Session
+
+from viveiro import __version__
+from viveiro.db import Base, Database, UtcDateTime, migrate
+from viveiro.errors import Conflict, InvalidInput
+from viveiro.hub.fsck import rebuild_index
+from viveiro.hub.git import create_bare_repository, repository_path
+from viveiro.hub.service import Hub
+from viveiro.settings import Settings
+from viveiro.storage import LocalBlobStore
+
+FORMAT: Final = 1
+ROWS_AT_ONCE: Final = 1000
+
+
+class NotEmpty(Conflict):
+    def __init__(self, place: str) -> None:
+        super().__init__("{place} is not empty. A backup is restored into a new folder (--data-dir) and an empty database.", place=place)
+
+
+class UnreadableBackup(InvalidInput):
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__("{file} cannot be restored: {why}", file=file, why=why)
+
+
+def write_backup(database: Database, settings: Settings, blobs: LocalBlobStore, out: IO[bytes]) -> None:
+    """Stream the tar to `out`. Needs free space for the rows and the largest repository, in the data folder."""
+    settings.cache_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.cache_dir) as folder, tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        spool = Path(folder)
+        _add_bytes(tar, "manifest.json", json.dumps(_manifest(database)).encode())
+        if settings.secret_key is not None:
+            _add_bytes(tar, "secret.key", settings.secret_key.get_secret_value().encode())
+        keys = _spool_rows(database, spool)
+        for table in Base.metadata.sorted_tables:
+            tar.add(spool / f"{table.name}.jsonl", f"sql/{table.name}.jsonl")
+        for key in keys:
+            _add_repository(tar, settings, key, spool / "bundle")
+        for sha256 in blobs:
+            if (path := blobs.path(sha256)) is not None:
+                tar.add(path, f"blobs/{sha256}")
+
+
+def restore_backup(settings: Settings, file: Path) -> None:
+    """All or nothing: a restore that fails leaves folder and database as empty as it found them.
+
+    Raises NotEmpty, UnreadableBackup.
+    """
+    _refuse_used_folder(settings)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(settings.sqlalchemy_url)
+    migrate.upgrade(database)
+    _refuse_used_database(database)
+    try:
+        blobs = LocalBlobStore(settings.storage_dir)
+        with tarfile.open(file, mode="r|*") as tar:
+            _restore_members(tar, database, settings, blobs, file)
+        rebuild_index(Hub(database, settings, blobs))
+    except BaseException as error:
+        _undo(database, settings)
+        if isinstance(error, tarfile.TarError | EOFError):
+            raise UnreadableBackup(file, str(error) or "it is cut short") from error
+        raise
+    finally:
+        database.close()
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def _manifest(database: Database) -> dict[str, Any]:
+    return {"format": FORMAT, "version": __version__, "schema": migrate.current_revision(database)}
+
+
+def _spool_rows(database: Database, folder: Path) -> list[str]:
+    """Every table to a file of its own, all as of one moment; the repositories' storage keys at that moment."""
+    with database.read() as session:
+        if not database.is_sqlite:  # a SQLite transaction sees one moment by itself
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        for table in Base.metadata.sorted_tables:
+            with (folder / f"{table.name}.jsonl").open("w") as file:
+                for row in session.execute(select(table), execution_options={"yield_per": ROWS_AT_ONCE}).mappings():
+                    file.write(json.dumps(dict(row), default=_to_json) + "\n")
+        return list(session.scalars(text("SELECT storage_key FROM repos")))
+
+
+def _to_json(value: object) -> str:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in a backup")
+
+
+def _add_repository(tar: tarfile.TarFile, settings: Settings, key: str, bundle: Path) -> None:
+    path = repository_path(settings.repos_dir, key)
+    bundle.unlink(missing_ok=True)
+    refs = subprocess.run(["git", "-C", path, "for-each-ref", "--count=1"], capture_output=True, check=False)
+    if refs.returncode or not refs.stdout:
+        return  # deleted meanwhile, or without a single commit
+    subprocess.run(["git", "-C", path, "bundle", "create", "-q", bundle, "--all"], check=True, capture_output=True)
+    tar.add(bundle, f"repos/{key}.bundle")
+
+
+def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, BytesIO(content))
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def _refuse_used_folder(settings: Settings) -> None:
+    if settings.data_dir.exists() and any(settings.data_dir.iterdir()):
+        raise NotEmpty(str(settings.data_dir))
+
+
+def _refuse_used_database(database: Database) -> None:
+    with database.read() as session:
+        if any(session.scalar(select(func.count()).select_from(table)) for table in Base.metadata.sorted_tables):
+            raise NotEmpty("The database")
+
+
+def _undo(database: Database, settings: Settings) -> None:
+    with database.write() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(delete(table))
+    database.close()
+    for path in settings.data_dir.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _restore_members(tar: tarfile.TarFile, database: Database, settings: Settings, blobs: LocalBlobStore, file: Path) -> None:
+    tables = {table.name: table for table in Base.metadata.sorted_tables}
+    for member in tar:
+        folder, _, name = member.name.rpartition("/")
+        content = tar.extractfile(member)
+        if content is None:
+            raise UnreadableBackup(file, f"{member.name} is not a file")
+        match folder:
+            case "" if name == "manifest.json":
+                _check_manifest(json.load(content), database, file)
+            case "" if name == "secret.key":
+                _write_private(settings.data_dir / "secret.key", content.read())
+            case "sql":
+                _load_rows(database, tables[name.removesuffix(".jsonl")], content)
+            case "repos":
+                _restore_repository(settings, name.removesuffix(".bundle"), content)
+            case "blobs":
+                _restore_blob(blobs, name, content)
+            case _:
+                raise UnreadableBackup(file, f"unexpected member {member.name}")
+
+
+def _check_manifest(manifest: dict[str, Any], database: Database, file: Path) -> None:
+    schema = migrate.current_revision(database)
+    if manifest.get("format") != FORMAT or manifest.get("schema") != schema:
+        why = f"it was written by version {manifest.get('version')} (schema {manifest.get('schema')}); this program is {__version__} ({schema})"
+        raise UnreadableBackup(file, why)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+
+
+def _load_rows(database: Database, table: Table, lines: IO[bytes]) -> None:
+    with database.write() as session:
+        for rows in _batches(table, lines):
+            session.execute(insert(table), rows)
+        if not database.is_sqlite:
+            _continue_sequence(session, table)
+
+
+def _batches(table: Table, lines: IO[bytes]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for line in lines:
+        batch.append({name: _from_json(table.columns[name], value) for name, value in json.loads(line).items()})
+        if len(batch) == ROWS_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _from_json(column: Column[Any], value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(column.type, UtcDateTime | DateTime):
+        return datetime.fromisoformat(value)
+    if isinstance(column.type, Date):
+        return date.fromisoformat(value)
+    return value
+
+
+def _continue_sequence(session: Session, table: Table) -> None:
+    """PostgreSQL counts ids in a sequence that knows nothing of the rows just written."""
+    keys = list(table.primary_key)
+    if len(keys) == 1 and isinstance(keys[0].type, Integer) and session.scalar(select(func.count()).select_from(table)):
+        highest = select(func.max(keys[0])).scalar_subquery()
+        session.execute(select(func.setval(func.pg_get_serial_sequence(table.name, keys[0].name), highest)))
+
+
+def _restore_repository(settings: Settings, key: str, content: IO[bytes]) -> None:
+    path = repository_path(settings.repos_dir, key)
+    create_bare_repository(path)
+    with tempfile.NamedTemporaryFile(dir=settings.data_dir, suffix=".bundle") as bundle:
+        shutil.copyfileobj(content, bundle, 2**20)
+        bundle.flush()
+        subprocess.run(["git", "-C", path, "fetch", "-q", bundle.name, "+refs/*:refs/*"], check=True)
+
+
+def _restore_blob(blobs: LocalBlobStore, sha256: str, content: IO[bytes]) -> None:
+    with blobs.writer(sha256) as writer:
+        while chunk := content.read(2**20):
+            writer.write(chunk)
+        writer.finish()

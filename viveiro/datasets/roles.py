@@ -1,0 +1,94 @@
+"""Which column is the text and which the label. Pure."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from viveiro.datasets.types import MAX_CLASSES, ColumnProfile, ColumnType, Roles
+from viveiro.errors import UnknownColumn, UnusableData
+
+_LABEL_NAMES: Final = [
+    *("label", "labels", "category", "class", "target", "intent", "sentiment", "topic", "type", "y"),
+    *("rotulo", "rótulo", "categoria", "classe", "alvo", "intencao", "intenção", "sentimento", "tipo"),
+]
+_TEXT_NAMES: Final = {
+    *("text", "texts", "sentence", "content", "message", "review", "comment", "description", "document"),
+    *("utterance", "question", "body", "tweet", "texto", "textos", "frase", "conteudo", "conteúdo", "mensagem"),
+    *("comentario", "comentário", "descricao", "descrição", "documento", "pergunta"),
+}
+_SHORTEST_TEXT: Final = 12
+"""Mean characters under which a column of free strings is taken for codes."""
+
+
+def choose_roles(
+    profiles: Sequence[ColumnProfile], *, text: str | None = None, label: str | None = None, unlabelled: bool = False
+) -> Roles:
+    """What the owner said, and guesses for the rest.
+
+    Raises:
+        UnknownColumn: a named column does not exist.
+        UnusableData: the named label has too many values to be one.
+    """
+    names = [profile.name for profile in profiles]
+    for named in (text, label):
+        if named is not None and named not in names:
+            raise UnknownColumn(named, names)
+    if label is not None:
+        _require_classes(next(profile for profile in profiles if profile.name == label))
+    elif not unlabelled:
+        label = _guess_label([profile for profile in profiles if profile.name != text])
+    texts = _guess_texts([profile for profile in profiles if profile.name not in (label, text)])
+    if text is not None:
+        texts = [text, *texts]
+    return Roles(tuple(texts), label)
+
+
+def _guess_label(profiles: Sequence[ColumnProfile]) -> str | None:
+    """By name first; else the column of fewest values that repeat."""
+    candidates = [profile for profile in profiles if 0 < profile.distinct <= MAX_CLASSES]
+    for name in _LABEL_NAMES:
+        for profile in candidates:
+            if name in _words(profile.name) and (profile.distinct_share < 1 or profile.name.lower() == name):
+                return profile.name
+    repeating = [
+        profile
+        for profile in candidates
+        if profile.distinct >= 2 and profile.distinct_share <= 0.2 and not profile.dates and _is_name_like(profile)
+    ]
+    return min(repeating, key=lambda profile: profile.distinct).name if repeating else None
+
+
+def _guess_texts(profiles: Sequence[ColumnProfile]) -> list[str]:
+    """Every column of free text, the likeliest first: by name, then by length."""
+    strings = [profile for profile in profiles if profile.type is ColumnType.STRING and not profile.dates]
+    texts = [
+        profile
+        for profile in strings
+        if _named_as_text(profile) or (profile.mean_length >= _SHORTEST_TEXT and profile.distinct_share > 0.3)
+    ]
+    return [profile.name for profile in sorted(texts, key=_text_rank)]
+
+
+def _text_rank(profile: ColumnProfile) -> tuple[bool, float]:
+    return not _named_as_text(profile), -profile.mean_length
+
+
+def _named_as_text(profile: ColumnProfile) -> bool:
+    return not _TEXT_NAMES.isdisjoint(_words(profile.name))
+
+
+def _is_name_like(profile: ColumnProfile) -> bool:
+    return profile.type is ColumnType.STRING and profile.mean_length < 60
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) if word]
+
+
+def _require_classes(profile: ColumnProfile) -> None:
+    if profile.distinct > MAX_CLASSES:
+        raise UnusableData(
+            "Column {column!r} has over {limit} different values, so it is no label. Name another: --label-column …",
+            column=profile.name,
+            limit=MAX_CLASSES,
+        )

@@ -1,0 +1,96 @@
+"""Bare repositories on disk: `pygit2` for objects and refs, the `git` program for what it does better."""
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pygit2
+from pygit2.enums import ConfigLevel, RepositoryOpenFlag
+
+MAIN: Final = "refs/heads/main"
+BRANCHES: Final = "refs/heads/"
+TAGS: Final = "refs/tags/"
+PULL_REQUESTS: Final = "refs/pr/"
+
+_CONFIG: Final = """\
+[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+\tlogAllRefUpdates = false
+[gc]
+\tauto = 0
+[http]
+\treceivepack = true
+[receive]
+\tautogc = false
+\tfsckObjects = true
+\thideRefs = refs/pr
+[uploadpack]
+\tallowAnySHA1InWant = true
+\tallowReachableSHA1InWant = true
+\tallowFilter = true
+"""
+
+# The folder may lie on a mount that belongs to someone else (containers, shared storage), and what the operator's own
+# ~/.gitconfig says must not change what the hub stores.
+pygit2.settings.owner_validation = False
+for _level in (ConfigLevel.PROGRAMDATA, ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL):
+    pygit2.settings.search_path[_level] = ""
+
+
+def init_bare(path: Path) -> pygit2.Repository:
+    """A new empty repository whose HEAD is main."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pygit2.init_repository(str(path), bare=True, initial_head="main")
+    (path / "config").write_text(_CONFIG)
+    return open_bare(path)
+
+
+def open_bare(path: Path) -> pygit2.Repository:
+    """A handle of the caller's own: handles are not shared between threads, and opening one takes 0.1 ms."""
+    return pygit2.Repository(str(path), RepositoryOpenFlag.NO_SEARCH | RepositoryOpenFlag.BARE)
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """For `git` children: the operator's configuration does not count, and no prompt ever waits for an answer."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return {
+        **inherited,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+        "LC_ALL": "C.UTF-8",
+        **(extra or {}),
+    }
+
+
+def run_git(path: Path, *arguments: str, stdin: bytes = b"", extra: Mapping[str, str] | None = None) -> bytes:
+    """What `git` prints. CalledProcessError when it fails."""
+    return subprocess.run(
+        ["git", *arguments], cwd=path, env=environment(extra), input=stdin, check=True, capture_output=True
+    ).stdout
+
+
+@contextmanager
+def writer_lock(path: Path) -> Iterator[None]:
+    """One writer at a time in a repository, among all threads and processes of this machine.
+
+    `flock` leaves nothing behind when its holder is killed. The lock file lies inside the repository's folder and goes
+    with it: who waited while the repository was deleted gets FileNotFoundError.
+    """
+    lock = os.open(path / "viveiro.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (path / "HEAD").exists():
+            raise FileNotFoundError(path)
+        yield
+    finally:
+        os.close(lock)

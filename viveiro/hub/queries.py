@@ -1,0 +1,200 @@
+"""Every SQL statement of the hub."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from viveiro.accounts.tables import AccountRow
+from viveiro.accounts.types import TokenRole, TokenScope, Viewer
+from viveiro.hub.tables import LISTING_INDEX, RepoRow, RepoTagRow
+from viveiro.hub.types import Position, Repo, RepoQuery, RepoSort
+from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
+
+# Who sees what --------------------------------------------------------------------------------------------------------
+
+
+def visible_to(viewer: Viewer) -> ColumnElement[bool]:
+    """The one place that says whom a list shows a repo: `accounts.may_see`, as SQL."""
+    return or_(RepoRow.visibility == Visibility.PUBLIC, and_(_person_reads(viewer), _token_reads(viewer.scope)))
+
+
+def _person_reads(viewer: Viewer) -> ColumnElement[bool]:
+    return true() if viewer.is_admin else RepoRow.owner_id.in_(viewer.owner_ids)
+
+
+def _token_reads(scope: TokenScope | None) -> ColumnElement[bool]:
+    if scope is None or scope.role in (TokenRole.READ, TokenRole.WRITE):
+        return true()
+    return or_(false(), *(_covered_by(grant.resource.lower()) for grant in scope.grants if grant.actions))
+
+
+def _covered_by(granted: str) -> ColumnElement[bool]:
+    """A grant on a namespace covers all that the namespace owns."""
+    if "/" in granted:
+        return RepoRow.folded_name == granted
+    return RepoRow.folded_name.startswith(f"{granted}/", autoescape=True)
+
+
+# Lists: `listing.py` says when which of these is asked ----------------------------------------------------------------
+
+_SORTED_BY: Final[dict[RepoSort, InstrumentedAttribute[Any]]] = {
+    RepoSort.LAST_MODIFIED: RepoRow.last_modified,
+    RepoSort.TRENDING: RepoRow.trending_score,
+    RepoSort.CREATED_AT: RepoRow.created_at,
+    RepoSort.DOWNLOADS: RepoRow.downloads,
+    RepoSort.LIKES: RepoRow.likes,
+}
+_COUNTED_TAGS: Final = 50_000
+_FEW: Final = 10_000
+
+
+def first_positions(session: Session, viewer: Viewer, query: RepoQuery, limit: int) -> list[Position]:
+    """Walk the order's own index until enough are found."""
+    sort = _SORTED_BY[query.sort]
+    found = select(sort, RepoRow.id).where(visible_to(viewer), *_within(query), *_matching(query))
+    return _positions(session, found.order_by(sort.desc(), RepoRow.id.desc()).limit(limit))
+
+
+def positions_within(session: Session, viewer: Viewer, query: RepoQuery, limit: int, window: int) -> list[Position]:
+    """The same, among the next `window` repos of the order only."""
+    sort = _SORTED_BY[query.sort]
+    near = select(RepoRow.id).where(*_within(query)).order_by(sort.desc(), RepoRow.id.desc()).limit(window).subquery()
+    found = select(sort, RepoRow.id).join(near, near.c.id == RepoRow.id).where(visible_to(viewer), *_matching(query))
+    return _positions(session, found.order_by(sort.desc(), RepoRow.id.desc()).limit(limit))
+
+
+def positions_anywhere(session: Session, viewer: Viewer, query: RepoQuery, limit: int) -> list[Position]:
+    """Find all that match, then order them."""
+    gather = _gathered_by_sqlite if session.get_bind().dialect.name == "sqlite" else _gathered_by_postgres
+    found = gather(session, query).where(visible_to(viewer), *_within(query), *_matching_columns(query)).subquery()
+    return _positions(session, select(found).order_by(found.c.sort.desc(), found.c.id.desc()).limit(limit))
+
+
+def _gathered_by_postgres(_session: Session, query: RepoQuery) -> Select[Any]:
+    """PostgreSQL knows how common each tag is and joins accordingly, once it does not see the limit.
+
+    Seeing it, it walks the order and trusts that matches lie evenly there: hence the fence of OFFSET 0.
+    """
+    return select(_SORTED_BY[query.sort].label("sort"), RepoRow.id).where(*map(_has_tag, query.tags)).offset(0)
+
+
+def _gathered_by_sqlite(session: Session, query: RepoQuery) -> Select[Any]:
+    """SQLite has no such statistics: it is told to start from the rarest tag, else to pass over the listing index."""
+    gathered = select(_SORTED_BY[query.sort].label("sort"), RepoRow.id)
+    gathered = gathered.with_hint(RepoRow, f"INDEXED BY {LISTING_INDEX}", "sqlite")
+    counts = _count_tags(session, query.tags)
+    others = sorted(counts, key=counts.__getitem__)
+    if not others:
+        return gathered
+    if query.search and counts[others[0]] > _FEW:
+        return gathered.where(*map(_has_tag, others))
+    candidates: Any = _carriers(rarest := others.pop(0))
+    if others and counts[rarest] > _FEW:
+        # Probing so many one by one costs more than reading both lists and keeping what they share.
+        candidates = candidates.intersect(_carriers(others.pop(0)))
+    return gathered.where(RepoRow.id.in_(candidates), *map(_has_tag, others))
+
+
+def _positions(session: Session, statement: Select[Any]) -> list[Position]:
+    return [Position(value, pk) for value, pk in session.execute(statement)]
+
+
+def _within(query: RepoQuery) -> list[ColumnElement[bool]]:
+    kind = RepoRow.kind == query.kind
+    if query.after is None:
+        return [kind]
+    sort = _SORTED_BY[query.sort]
+    return [kind, tuple_(sort, RepoRow.id) < tuple_(literal(query.after.value, sort.type), query.after.pk)]
+
+
+def _matching(query: RepoQuery) -> list[ColumnElement[bool]]:
+    return [*_matching_columns(query), *map(_has_tag, query.tags)]
+
+
+def _matching_columns(query: RepoQuery) -> list[ColumnElement[bool]]:
+    conditions = [RepoRow.folded_name.contains(word, autoescape=True) for word in query.search.lower().split()]
+    if query.author is not None:
+        owner = select(AccountRow.id).where(AccountRow.folded_name == query.author.lower())
+        conditions.append(RepoRow.owner_id == owner.scalar_subquery())
+    if query.pipeline_tag is not None:
+        conditions.append(RepoRow.pipeline_tag == query.pipeline_tag)
+    if query.library is not None:
+        conditions.append(RepoRow.library_name == query.library)
+    if query.gated is not None:
+        conditions.append(RepoRow.gated.is_not(None) if query.gated else RepoRow.gated.is_(None))
+    if query.min_parameters is not None:
+        conditions.append(RepoRow.parameters >= query.min_parameters)
+    if query.max_parameters is not None:
+        conditions.append(RepoRow.parameters <= query.max_parameters)
+    return conditions
+
+
+def _has_tag(tag: str) -> ColumnElement[bool]:
+    return exists().where(RepoTagRow.repo_id == RepoRow.id, RepoTagRow.tag == tag)
+
+
+def _carriers(tag: str) -> Select[Any]:
+    return select(RepoTagRow.repo_id).where(RepoTagRow.tag == tag)
+
+
+def _count_tags(session: Session, tags: Sequence[str]) -> dict[str, int]:
+    """How many repos carry each tag, as far as it matters."""
+    if not tags:
+        return {}
+    counts = [
+        select(
+            literal(tag),
+            select(func.count()).select_from(_carriers(tag).limit(_COUNTED_TAGS).subquery()).scalar_subquery(),
+        )
+        for tag in tags
+    ]
+    return dict(session.execute(union_all(*counts)).tuples().all())
+
+
+def repos_by_pk(session: Session, pks: Sequence[int]) -> list[Repo]:
+    """In the order asked. What has been deleted meanwhile is left out."""
+    tags: dict[int, list[str]] = {pk: [] for pk in pks}
+    for pk, tag in session.execute(select(RepoTagRow.repo_id, RepoTagRow.tag).where(RepoTagRow.repo_id.in_(pks))):
+        tags[pk].append(tag)
+    rows = {row.id: row for row in session.scalars(select(RepoRow).where(RepoRow.id.in_(pks)))}
+    return [to_repo(rows[pk], tags[pk]) for pk in pks if pk in rows]
+
+
+def to_repo(row: RepoRow, tags: Iterable[str]) -> Repo:
+    return Repo(
+        pk=row.id,
+        ref=RepoRef(RepoKind(row.kind), RepoId(*row.name.split("/"))),
+        owner_id=row.owner_id,
+        storage_key=row.storage_key,
+        visibility=Visibility(row.visibility),
+        gated=row.gated,  # type: ignore[arg-type]  # written only from Repo.gated's values
+        created_at=row.created_at,
+        last_modified=row.last_modified,
+        head_sha=row.head_sha,
+        downloads=row.downloads,
+        downloads_all_time=row.downloads_all_time,
+        likes=row.likes,
+        trending_score=row.trending_score,
+        card=row.card,
+        config=row.config,
+        safetensors=row.safetensors,
+        library_name=row.library_name,
+        pipeline_tag=row.pipeline_tag,
+        tags=tuple(sorted(tags)),
+        used_storage=row.used_storage,
+    )

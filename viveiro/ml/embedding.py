@@ -1,0 +1,126 @@
+"""Texts to rows of floats: vectors from an encoder, logits from a classifier."""
+
+import copy
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+
+from viveiro.errors import InvalidInput
+from viveiro.ml.batching import length_sorted_batches
+from viveiro.ml.device import Precision, has_bfloat16
+from viveiro.ml.networks import open_network
+
+TOKEN_BUDGET: Final = 2048
+"""Tokens in one bulk batch: large enough to fill the cores, small enough for their caches."""
+FAITHFUL_COSINE: Final = 0.999
+"""A lower precision is used only while every probe's answer stays this near to float32's."""
+PROBES: Final = (
+    "A prensa hidráulica perdeu pressão durante o turno da noite.",
+    "error E07, spindle will not start!!",
+    "Please call me back as soon as you can, it is about the invoice from last month.",
+    "ok",
+    "The committee met on Tuesday to discuss the budget; after three hours, and much argument, nothing had been decided.",
+)
+
+Progress = Callable[[int, int], None]
+
+
+class NoTokenizer(InvalidInput):
+    def __init__(self, why: str) -> None:
+        super().__init__("The model's tokenizer could not be loaded: {why}. The folder needs tokenizer.json or a vocabulary.", why=why)
+
+
+class SentenceEncoder:
+    """A model folder in use. Not for several threads at once: the one that made it owns it.
+
+    Args:
+        folder: see `networks.open_network` for the layouts.
+        max_length: tokens after which a text is cut; None for the model's own limit, which it may not pass.
+        precision: "auto" takes bfloat16 where the processor computes in it and the model's answers stay the same.
+    """
+
+    def __init__(
+        self, folder: Path, *, max_length: int | None = None, precision: Precision | Literal["auto"] = "auto"
+    ) -> None:
+        self._tokenizer = _open_tokenizer(folder)
+        self._network = open_network(folder)
+        self.max_length = min(max_length or self._network.max_length, self._network.max_length)
+        self.dimension = self._network.dimension
+        if precision == "bfloat16":
+            self._network.trunk.to(torch.bfloat16)
+        self.precision: Precision = self._use_bfloat16_if_faithful() if precision == "auto" else precision
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids, cut to `max_length` and never padded, whatever `tokenizer.json` says about both."""
+        encoded = self._tokenizer(
+            list(texts), padding=False, truncation=True, max_length=self.max_length, return_attention_mask=False
+        )
+        ids: list[list[int]] = encoded["input_ids"]
+        return ids
+
+    def forward(self, token_ids: Sequence[Sequence[int]]) -> np.ndarray:
+        """One padded batch → float32 (len(token_ids), dimension)."""
+        longest = max(1, max(map(len, token_ids)))
+        pad = self._tokenizer.pad_token_id or 0
+        ids = torch.full((len(token_ids), longest), pad, dtype=torch.long)
+        mask = torch.zeros((len(token_ids), longest), dtype=torch.long)
+        for row, tokens in enumerate(token_ids):
+            ids[row, : len(tokens)] = torch.tensor(tokens, dtype=torch.long)
+            mask[row, : len(tokens)] = 1
+        with torch.inference_mode():
+            result: np.ndarray = self._network(ids, mask).numpy()
+        return result
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
+        """float32 (len(texts), dimension), in the order of `texts`. `progress(done, all)` is told after each batch."""
+        if not texts:
+            return np.zeros((0, self.dimension), np.float32)
+        token_ids = self.tokenize(texts)
+        batches, inverse = length_sorted_batches([len(tokens) for tokens in token_ids], TOKEN_BUDGET)
+        outputs, done = [], 0
+        for batch in batches:
+            outputs.append(self.forward([token_ids[index] for index in batch]))
+            done += len(batch)
+            if progress is not None:
+                progress(done, len(texts))
+        return np.concatenate(outputs)[inverse]
+
+    def _use_bfloat16_if_faithful(self) -> Precision:
+        if not has_bfloat16():
+            return "float32"
+        reference, trunk = self.encode(PROBES), self._network.trunk
+        self._network.trunk = copy.deepcopy(trunk).to(torch.bfloat16)
+        if _least_cosine(reference, self.encode(PROBES)) >= FAITHFUL_COSINE:
+            return "bfloat16"
+        self._network.trunk = trunk
+        return "float32"
+
+
+def fingerprint(folder: Path) -> str:
+    """Changes when anything does that decides a text's vector: weights, configuration, tokenizer."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in (".json", ".txt", ".model", ".safetensors"):
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").digest()
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + content)
+    return digest.hexdigest()
+
+
+def _open_tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise NoTokenizer(str(error).splitlines()[0][:200]) from error
+
+
+def _least_cosine(reference: np.ndarray, other: np.ndarray) -> float:
+    norms = np.linalg.norm(reference, axis=1) * np.linalg.norm(other, axis=1)
+    cosines = (reference * other).sum(1) / np.maximum(norms, 1e-12)
+    return float(np.nan_to_num(cosines, nan=-1.0).min())

@@ -1,0 +1,105 @@
+"""A linear head on features that do not change: multinomial logistic regression."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+ClassWeights = Literal["none", "balanced"]
+
+STRENGTHS: Final = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+"""Values of C that `auto` tries, on features scaled to unit variance."""
+MOST_STEPS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LinearHead:
+    """logits = features @ weight.T + bias."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """float32 (rows, classes)."""
+        return (features @ self.weight.T + self.bias).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """One shift and one scale for all dimensions: C means the same for every encoder, and angles stay what they were."""
+
+    mean: np.ndarray
+    deviation: float
+
+    @classmethod
+    def fit(cls, features: np.ndarray) -> "Scaling":
+        mean = features.mean(0)
+        return cls(mean, float(np.sqrt(np.square(features - mean).mean())) or 1.0)
+
+    def apply(self, features: np.ndarray) -> np.ndarray:
+        return ((features - self.mean) / self.deviation).astype(np.float32)
+
+    def fold_into(self, head: LinearHead) -> LinearHead:
+        """The same head for features as they come."""
+        weight = head.weight / self.deviation
+        return LinearHead(weight.astype(np.float32), (head.bias - weight @ self.mean).astype(np.float32))
+
+
+def fit_head(
+    features: np.ndarray, labels: np.ndarray, classes: int, strength: float, class_weights: ClassWeights = "none"
+) -> LinearHead:
+    """The same arguments give the same head, to the last bit.
+
+    Args:
+        features: float32 (rows, dimension), any scale.
+        labels: int (rows,), each of 0..classes - 1 at least once.
+        strength: C, the inverse of the L2 penalty.
+    """
+    scaling = Scaling.fit(features)
+    return scaling.fold_into(_path(scaling.apply(features), labels, classes, (strength,), class_weights)[0])
+
+
+def choose_strength(
+    features: np.ndarray, labels: np.ndarray, validation: tuple[np.ndarray, np.ndarray], classes: int, class_weights: ClassWeights = "none"
+) -> float:
+    """The C whose head is least surprised (log loss) by the validation rows. Ties go to the stronger penalty."""
+    scaling = Scaling.fit(features)
+    heads = _path(scaling.apply(features), labels, classes, STRENGTHS, class_weights)
+    rows = scaling.apply(validation[0])
+    losses = [_log_loss(head.logits(rows), validation[1]) for head in heads]
+    return STRENGTHS[int(np.argmin(losses))]
+
+
+def _path(
+    features: np.ndarray, labels: np.ndarray, classes: int, strengths: Sequence[float], class_weights: ClassWeights
+) -> list[LinearHead]:
+    """Heads for rising C. Each starts where the one before it ended, which is near."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(
+        max_iter=MOST_STEPS, warm_start=True, class_weight="balanced" if class_weights == "balanced" else None
+    )
+    heads = []
+    with warnings.catch_warnings():
+        # With a weak penalty on separable data the last digits never settle, and do not matter.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for strength in strengths:
+            model.set_params(C=strength).fit(features, labels)
+            heads.append(_as_softmax(model.coef_, model.intercept_, classes))
+    return heads
+
+
+def _as_softmax(coefficients: np.ndarray, intercepts: np.ndarray, classes: int) -> LinearHead:
+    """Two classes are fitted with one row of weights; a softmax wants one row for each."""
+    if classes == 2:
+        coefficients = np.concatenate([-coefficients, coefficients]) / 2
+        intercepts = np.concatenate([-intercepts, intercepts]) / 2
+    return LinearHead(coefficients.astype(np.float32), intercepts.astype(np.float32))
+
+
+def _log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
+    return float((np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(labels)), labels]).mean())

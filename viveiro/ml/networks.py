@@ -1,0 +1,261 @@
+"""From a model folder to a network that turns token ids into one row of floats per text.
+
+Three layouts are understood: sentence-transformers (`modules.json`: encoder, pooling, normalisation, dense layers),
+transformers' sequence classifiers, and plain encoders, whose token vectors are averaged. Weights are safetensors only;
+no code that came with a model is ever run.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from viveiro.errors import InvalidInput, Unprocessable
+
+CONFIG_NAME: Final = "config.json"
+MODULES_NAME: Final = "modules.json"
+PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+class UnsafeWeights(Unprocessable):
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(
+            "The weights are pickle files ({names}), which can run code when they are opened. Only safetensors are loaded. "
+            "To convert them: load the model with transformers on a machine you trust, then save_pretrained().",
+            names=", ".join(names),
+        )
+
+
+class NoWeights(InvalidInput):
+    def __init__(self) -> None:
+        super().__init__("The folder holds no config.json with safetensors beside it. Choose a model in transformers' layout.")
+
+
+class UnknownModule(Unprocessable):
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            "The model uses the module {kind}, which is not served. Known: Transformer, Pooling, Normalize, Dense.", kind=kind
+        )
+
+
+class Network(nn.Module):
+    """`network(token_ids, mask)`: both (batch, length) → float32 (batch, dimension).
+
+    The trunk may be in a lower precision. What follows it stays in float32, where rounding would show.
+    """
+
+    def __init__(self, trunk: nn.Module, stages: nn.ModuleList, dimension: int, max_length: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.stages = stages
+        self.dimension = dimension
+        self.max_length = max_length
+
+    def forward(self, token_ids: Tensor, mask: Tensor) -> Tensor:
+        rows = self.trunk(input_ids=token_ids, attention_mask=mask)[0].float()
+        for stage in self.stages:
+            rows = stage(rows, mask)
+        return rows
+
+
+class Pooling(nn.Module):
+    """Token vectors to one vector. Several modes are concatenated in this order."""
+
+    MODES: Final = ("cls", "max", "mean", "mean_sqrt_len_tokens", "lasttoken")
+
+    def __init__(self, modes: tuple[str, ...]) -> None:
+        super().__init__()
+        self.modes = modes
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Pooling":
+        """Reads both ways to write it: one list, and one flag per mode."""
+        written = config.get("pooling_mode")
+        if written is None:
+            flags = {"cls": "cls_token", "max": "max_tokens", "mean": "mean_tokens", "lasttoken": "lasttoken"}
+            written = [mode for mode in cls.MODES if config.get(f"pooling_mode_{flags.get(mode, mode)}")] or "mean"
+        modes = (written,) if isinstance(written, str) else tuple(written)
+        if unknown := set(modes) - set(cls.MODES):
+            raise UnknownModule(f"Pooling({', '.join(sorted(unknown))})")
+        return cls(modes)
+
+    def forward(self, rows: Tensor, mask: Tensor) -> Tensor:
+        real = mask.unsqueeze(-1).to(rows.dtype)
+        return torch.cat([self._pool(mode, rows, real) for mode in self.modes], dim=-1)
+
+    def _pool(self, mode: str, rows: Tensor, real: Tensor) -> Tensor:
+        count = real.sum(1).clamp(min=1e-9)
+        match mode:
+            case "cls":
+                return rows[:, 0]
+            case "max":
+                return rows.masked_fill(real == 0, float("-inf")).amax(1)
+            case "mean":
+                return (rows * real).sum(1) / count
+            case "mean_sqrt_len_tokens":
+                return (rows * real).sum(1) / count.sqrt()
+            case _:
+                last = (real.squeeze(-1).sum(1).long() - 1).clamp(min=0)
+                return rows[torch.arange(len(rows)), last]
+
+
+class Normalize(nn.Module):
+    def forward(self, rows: Tensor, _mask: Tensor) -> Tensor:
+        return nn.functional.normalize(rows, dim=-1)
+
+
+class Dense(nn.Module):
+    ACTIVATIONS: Final[dict[str, Callable[[], nn.Module]]] = {
+        "torch.nn.modules.linear.Identity": nn.Identity,
+        "torch.nn.modules.activation.Tanh": nn.Tanh,
+        "torch.nn.modules.activation.ReLU": nn.ReLU,
+        "torch.nn.modules.activation.GELU": nn.GELU,
+    }
+
+    def __init__(self, linear: nn.Linear, activation: nn.Module) -> None:
+        super().__init__()
+        self.linear = linear
+        self.activation = activation
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> "Dense":
+        config = _read_json(folder / CONFIG_NAME)
+        name = config.get("activation_function", "torch.nn.modules.activation.Tanh")
+        if name not in cls.ACTIVATIONS or config.get("use_residual"):
+            raise UnknownModule(f"Dense({name})")
+        refuse_pickles(folder)
+        linear = nn.Linear(config["in_features"], config["out_features"], bias=config.get("bias", True))
+        weights = load_file(folder / "model.safetensors")
+        linear.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in weights.items()})
+        return cls(linear, cls.ACTIVATIONS[name]())
+
+    def forward(self, rows: Tensor, _mask: Tensor) -> Tensor:
+        result: Tensor = self.activation(self.linear(rows))
+        return result
+
+
+def open_network(folder: Path) -> Network:
+    """In evaluation mode, float32, on the CPU."""
+    config = _read_json(folder / CONFIG_NAME) if (folder / CONFIG_NAME).exists() else {}
+    if (folder / MODULES_NAME).exists():
+        network = _sentence_network(folder, config)
+    elif is_sequence_classifier(config):
+        network = _classifier_network(folder, config)
+    else:
+        network = _plain_network(folder, config)
+    return network.eval()
+
+
+def is_sequence_classifier(config: dict[str, Any]) -> bool:
+    return any(str(name).endswith("ForSequenceClassification") for name in config.get("architectures") or ())
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Raises UnsafeWeights, or NoWeights, unless the folder holds safetensors."""
+    if any(folder.glob("*.safetensors")):
+        return
+    if pickles := sorted(path.name for pattern in PICKLES for path in folder.glob(pattern)):
+        raise UnsafeWeights(pickles)
+    raise NoWeights
+
+
+def _sentence_network(folder: Path, config: dict[str, Any]) -> Network:
+    first, *rest = sorted(_read_json(folder / MODULES_NAME), key=lambda module: module["idx"])
+    if _kind(first) != "Transformer":
+        raise UnknownModule(str(first["type"]))
+    encoder_folder = _inside(folder, first["path"])
+    if encoder_folder != folder:
+        config = _read_json(encoder_folder / CONFIG_NAME)
+    stages = nn.ModuleList(_stage(_kind(module), _inside(folder, module["path"])) for module in rest)
+    written = encoder_folder / "sentence_bert_config.json"
+    limit = _read_json(written).get("max_seq_length") if written.exists() else None
+    return _encoder_network(encoder_folder, config, stages, limit)
+
+
+def _plain_network(folder: Path, config: dict[str, Any]) -> Network:
+    return _encoder_network(folder, config, nn.ModuleList([Pooling(("mean",))]), None)
+
+
+def _encoder_network(folder: Path, config: dict[str, Any], stages: nn.ModuleList, limit: int | None) -> Network:
+    from transformers import AutoModel
+
+    trunk: Any = _load(AutoModel, folder)
+    dimension = trunk.config.hidden_size
+    for stage in stages:
+        if isinstance(stage, Pooling):
+            dimension *= len(stage.modes)
+        elif isinstance(stage, Dense):
+            dimension = stage.linear.out_features
+    return Network(trunk, stages, dimension, _max_length(folder, config, limit))
+
+
+def _classifier_network(folder: Path, config: dict[str, Any]) -> Network:
+    from transformers import AutoModelForSequenceClassification
+
+    trunk: Any = _load(AutoModelForSequenceClassification, folder)
+    return Network(trunk, nn.ModuleList(), trunk.config.num_labels, _max_length(folder, config, None))
+
+
+def _load(auto_class: Any, folder: Path) -> nn.Module:
+    refuse_pickles(folder)
+    trunk: nn.Module = auto_class.from_pretrained(
+        folder,
+        local_files_only=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+        dtype=torch.float32,
+    )
+    return trunk
+
+
+def _stage(kind: str, folder: Path) -> nn.Module:
+    match kind:
+        case "Pooling":
+            return Pooling.from_config(_read_json(folder / CONFIG_NAME))
+        case "Normalize":
+            return Normalize()
+        case "Dense":
+            return Dense.from_folder(folder)
+        case "Dropout":
+            return _Nothing()
+        case unknown:
+            raise UnknownModule(unknown)
+
+
+class _Nothing(nn.Module):
+    """What dropout does at inference."""
+
+    def forward(self, rows: Tensor, _mask: Tensor) -> Tensor:
+        return rows
+
+
+def _kind(module: dict[str, Any]) -> str:
+    """`sentence_transformers.models.Pooling` is Pooling, wherever a release keeps the class."""
+    return str(module["type"]).rpartition(".")[2]
+
+
+def _inside(folder: Path, relative: str) -> Path:
+    """A module's folder. The path came with the model, so it may not lead out."""
+    target = (folder / relative).resolve()
+    if not target.is_relative_to(folder.resolve()):
+        raise UnknownModule(relative)
+    return folder / relative if relative else folder
+
+
+def _max_length(folder: Path, config: dict[str, Any], written: int | None) -> int:
+    """The fewest tokens that anything in the folder names as its limit; 512 where nothing does."""
+    positions = config.get("max_position_embeddings")
+    if positions and config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
+        positions -= 2  # these count positions from the padding index on
+    tokenizer = folder / "tokenizer_config.json"
+    tokenizer_limit = _read_json(tokenizer).get("model_max_length") if tokenizer.exists() else None
+    limits = (positions, written) if written else (positions, tokenizer_limit, 512)
+    return int(min(limit for limit in limits if limit))
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

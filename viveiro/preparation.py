@@ -1,0 +1,67 @@
+"""What has to be true before the first request: schema, folders, an administrator, the command line's credential."""
+
+import json
+import os
+import secrets
+import sys
+
+from sqlalchemy.orm import Session
+
+from viveiro.accounts.service import Account, create_token, create_user, first_administrator, revoke_tokens_named
+from viveiro.accounts.types import TokenRole
+from viveiro.db import Database, migrate
+from viveiro.hub.service import Hub
+from viveiro.settings import Settings
+from viveiro.storage import LocalBlobStore
+
+COMMAND_LINE_TOKEN = "viveiro command line on the server's own machine"  # noqa: S105 - a token's name, not its value
+
+
+def prepare_installation(settings: Settings) -> None:
+    """Runs once before the other processes of each start; does again whatever an earlier one left half done."""
+    for folder in (settings.repos_dir, settings.storage_dir, settings.runs_dir, settings.cache_dir, settings.logs_dir):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(settings.sqlalchemy_url)
+    migrate.upgrade(database)
+    hub = Hub(database, settings, LocalBlobStore(settings.storage_dir))
+    hub.reconcile()
+    with database.write() as session:
+        administrator = first_administrator(session)
+        welcome = None
+        if administrator is None:
+            administrator, welcome = _make_administrator(session)
+        command_line = _renew_command_line_token(session, administrator)
+    if welcome is not None:
+        _show_once(settings, welcome)
+    _write_private(settings, "server.json", json.dumps({"token": command_line, "user": administrator.name}))
+    hub.close()
+    database.close()
+
+
+def _make_administrator(session: Session) -> tuple[Account, str]:
+    password = secrets.token_urlsafe(15)
+    administrator = create_user(session, "admin", password=password, is_admin=True)
+    token = create_token(session, administrator.id, "first start", TokenRole.WRITE)
+    return administrator, f"Administrator: {administrator.name}\nPassword:      {password}\nAccess token:  {token.secret}\n"
+
+
+def _renew_command_line_token(session: Session, administrator: Account) -> str:
+    """A new one at each start: the last one's life ended with its server."""
+    revoke_tokens_named(session, administrator.id, COMMAND_LINE_TOKEN)
+    return create_token(session, administrator.id, COMMAND_LINE_TOKEN, TokenRole.WRITE).secret
+
+
+def _show_once(settings: Settings, welcome: str) -> None:
+    path = _write_private(settings, "first-sign-in.txt", welcome)
+    sys.stdout.write(f"{welcome}This is shown once. It is also in {path}: delete that file when you have noted it.\n")
+    sys.stdout.flush()
+
+
+def _write_private(settings: Settings, name: str, content: str) -> str:
+    """Whole or not at all, readable by the owner only."""
+    path = settings.data_dir / name
+    partial = path.with_suffix(".partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(content)
+    partial.replace(path)
+    return str(path)
