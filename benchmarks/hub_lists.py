@@ -34,24 +34,8 @@ from viveiro.types import Action, RepoKind
 
 TARGET_MS = 60.0
 OWNERS = 2_000
-COMMON_WORDS = [
-    "bert",
-    "roberta",
-    "base",
-    "large",
-    "tiny",
-    "tuned",
-    "sentiment",
-    "ner",
-    "vision",
-    "whisper",
-    "llama",
-    "qwen",
-    "chat",
-    "instruct",
-    "gguf",
-    "lora",
-]
+_WORDS = "bert roberta base large tiny tuned sentiment ner vision whisper llama qwen chat instruct gguf lora"
+WORDS = _WORDS.split()
 START = datetime(2022, 3, 2, tzinfo=UTC)
 CARD = json.dumps(
     {"license": "mit", "language": ["en", "pt"], "tags": ["x"] * 20, "model-index": [{"name": "m" * 900}]}
@@ -136,9 +120,7 @@ def repos_and_tags(count: int) -> tuple[list[tuple[Any, ...]], list[tuple[int, s
 
 def _repo(pk: int, chance: random.Random) -> tuple[Any, ...]:
     owner = 1 if chance.random() < 0.2 else int(chance.paretovariate(0.6)) % OWNERS + 1
-    words = [
-        chance.choice(COMMON_WORDS) if chance.random() < 0.6 else f"{chance.randrange(16**5):05x}" for _ in range(3)
-    ]
+    words = [chance.choice(WORDS) if chance.random() < 0.6 else f"{chance.randrange(16**5):05x}" for _ in range(3)]
     name = f"owner{owner}/{'-'.join(words)}-{pk}"
     created = START + timedelta(seconds=chance.randrange(4 * 365 * 86_400))
     modified = created + timedelta(seconds=chance.randrange(365 * 86_400))
@@ -172,31 +154,12 @@ def _tags(pk: int, repo: tuple[Any, ...], chance: random.Random) -> set[str]:
     return tags
 
 
-ACCOUNT_COLUMNS = ["id", "kind", "name", "folded_name", "fullname", "email", "password_hash", "is_admin", "created_at"]
-REPO_COLUMNS = [
-    "id",
-    "kind",
-    "owner_id",
-    "name",
-    "folded_name",
-    "storage_key",
-    "visibility",
-    "gated",
-    "created_at",
-    "last_modified",
-    "head_sha",
-    "downloads",
-    "downloads_all_time",
-    "likes",
-    "trending_score",
-    "card",
-    "config",
-    "safetensors",
-    "parameters",
-    "library_name",
-    "pipeline_tag",
-    "used_storage",
-]
+ACCOUNT_COLUMNS = "id, kind, name, folded_name, fullname, email, password_hash, is_admin, created_at"
+REPO_COLUMNS = (
+    "id, kind, owner_id, name, folded_name, storage_key, visibility, gated, created_at, last_modified, head_sha, "
+    "downloads, downloads_all_time, likes, trending_score, card, config, safetensors, "
+    "parameters, library_name, pipeline_tag, used_storage"
+)
 
 
 def fill(database: Database, repos: Sequence[tuple[Any, ...]], tags: Sequence[tuple[int, str]]) -> None:
@@ -205,25 +168,25 @@ def fill(database: Database, repos: Sequence[tuple[Any, ...]], tags: Sequence[tu
     connection = database.engine.raw_connection()
     copy(connection, "accounts", ACCOUNT_COLUMNS, accounts())
     copy(connection, "repos", REPO_COLUMNS, repos)
-    copy(connection, "repo_tags", ["repo_id", "tag"], tags)
+    copy(connection, "repo_tags", "repo_id, tag", tags)
     connection.close()
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as maintenance:
         # What autovacuum, or SQLite's own optimiser, does for an installation that lives.
         maintenance.execute(text("ANALYZE" if database.is_sqlite else "VACUUM ANALYZE"))
 
 
-def _insert_sqlite(connection: Any, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+def _insert_sqlite(connection: Any, table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
     def plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(f"{v:%Y-%m-%d %H:%M:%S.%f}" if isinstance(v, datetime) else v for v in row)
 
-    marks = ", ".join("?" * len(columns))
+    marks = ", ".join("?" * len(columns.split()))
     connection.execute("BEGIN IMMEDIATE")
-    connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", map(plain, rows))  # noqa: S608 - our own names
+    connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", map(plain, rows))  # noqa: S608 - our own names
     connection.execute("COMMIT")
 
 
-def _copy_postgres(connection: Any, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+def _copy_postgres(connection: Any, table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
     connection.commit()

@@ -1,16 +1,13 @@
 """Fixtures that every test may use: fresh databases on SQLite and on a real PostgreSQL."""
 
 import os
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests.postgres import PostgresMissing, running_postgres
 from viveiro.db import Base, Database
 
 REQUIRED = frozenset(filter(None, os.environ.get("VIVEIRO_REQUIRE", "").split(",")))
@@ -24,72 +21,14 @@ def missing(component: str, why: str) -> None:
     pytest.skip(f"{component}: {why}")
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _postgres_program(name: str) -> str | None:
-    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
-    return str(installed[-1]) if installed else shutil.which(name)
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """A PostgreSQL cluster of the test run's own, on loopback, without durability; its address without a database name."""
-    initdb, server = _postgres_program("initdb"), _postgres_program("postgres")
-    if initdb is None or server is None:
-        missing("postgres", "install it with: apt-get install -y postgresql")
-    as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    folder = Path(tempfile.mkdtemp(prefix="viveiro-postgres-"))
-    if as_postgres:
-        shutil.chown(folder, "postgres")
-    port = free_port()
-    subprocess.run(
-        [*as_postgres, initdb, "-D", folder / "data", "-U", "viveiro", "-A", "trust", "-E", "UTF8", "--no-sync"],
-        check=True,
-        capture_output=True,
-        cwd="/",
-    )
-    options = {
-        "listen_addresses": "127.0.0.1",
-        "unix_socket_directories": "",
-        "fsync": "off",
-        "max_connections": "200",
-        "log_min_messages": "panic",
-    }
-    flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-    process = subprocess.Popen(
-        [*as_postgres, server, "-D", folder / "data", "-p", str(port), *flags],
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"postgresql+psycopg://viveiro@127.0.0.1:{port}"
+    """The address of a PostgreSQL that this test run started, without a database name."""
     try:
-        _wait_until_it_answers(url, process)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> None:
-    engine = create_engine(f"{url}/postgres", connect_args={"connect_timeout": 2})
-    for _ in range(600):
-        try:
-            with engine.connect():
-                break
-        except Exception:
-            if process.poll() is not None:
-                raise
-            import time
-
-            time.sleep(0.1)
-    engine.dispose()
+        with running_postgres() as url:
+            yield url
+    except PostgresMissing as error:
+        missing("postgres", str(error))
 
 
 @pytest.fixture
@@ -117,7 +56,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def database(database_url: str) -> Iterator[Database]:
     """An empty installation's database, with every table."""
     database = Database(database_url)
-
 
     Base.metadata.create_all(database.engine)
     yield database

@@ -92,7 +92,9 @@ def worker(settings: Settings) -> int:
     from viveiro.jobs.worker import run_worker
 
     register_everything()
-    run_worker(settings, Database(settings.sqlalchemy_url), lambda job_id, attempt: [*ENTRY, "job", job_id, str(attempt)])
+    run_worker(
+        settings, Database(settings.sqlalchemy_url), lambda job_id, attempt: [*ENTRY, "job", job_id, str(attempt)]
+    )
     return 0
 
 

@@ -38,7 +38,10 @@ ROWS_AT_ONCE: Final = 1000
 
 class NotEmpty(Conflict):
     def __init__(self, place: str) -> None:
-        super().__init__("{place} is not empty. A backup is restored into a new folder (--data-dir) and an empty database.", place=place)
+        super().__init__(
+            "{place} is not empty. A backup is restored into a new folder (--data-dir) and an empty database.",
+            place=place,
+        )
 
 
 class UnreadableBackup(InvalidInput):
@@ -49,7 +52,10 @@ class UnreadableBackup(InvalidInput):
 def write_backup(database: Database, settings: Settings, blobs: LocalBlobStore, out: IO[bytes]) -> None:
     """Stream the tar to `out`. Needs free space for the rows and the largest repository, in the data folder."""
     settings.cache_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=settings.cache_dir) as folder, tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+    with (
+        tempfile.TemporaryDirectory(dir=settings.cache_dir) as folder,
+        tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+    ):
         spool = Path(folder)
         _add_bytes(tar, "manifest.json", json.dumps(_manifest(database)).encode())
         if settings.secret_key is not None:
@@ -152,7 +158,9 @@ def _undo(database: Database, settings: Settings) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _restore_members(tar: tarfile.TarFile, database: Database, settings: Settings, blobs: LocalBlobStore, file: Path) -> None:
+def _restore_members(
+    tar: tarfile.TarFile, database: Database, settings: Settings, blobs: LocalBlobStore, file: Path
+) -> None:
     tables = {table.name: table for table in Base.metadata.sorted_tables}
     for member in tar:
         folder, _, name = member.name.rpartition("/")
@@ -177,8 +185,8 @@ def _restore_members(tar: tarfile.TarFile, database: Database, settings: Setting
 def _check_manifest(manifest: dict[str, Any], database: Database, file: Path) -> None:
     schema = migrate.current_revision(database)
     if manifest.get("format") != FORMAT or manifest.get("schema") != schema:
-        why = f"it was written by version {manifest.get('version')} (schema {manifest.get('schema')}); this program is {__version__} ({schema})"
-        raise UnreadableBackup(file, why)
+        written = f"version {manifest.get('version')}, schema {manifest.get('schema')}"
+        raise UnreadableBackup(file, f"it was written by {written}; this program is {__version__}, schema {schema}")
 
 
 def _write_private(path: Path, content: bytes) -> None:

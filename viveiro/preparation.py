@@ -42,7 +42,10 @@ def _make_administrator(session: Session) -> tuple[Account, str]:
     password = secrets.token_urlsafe(15)
     administrator = create_user(session, "admin", password=password, is_admin=True)
     token = create_token(session, administrator.id, "first start", TokenRole.WRITE)
-    return administrator, f"Administrator: {administrator.name}\nPassword:      {password}\nAccess token:  {token.secret}\n"
+    return (
+        administrator,
+        f"Administrator: {administrator.name}\nPassword:      {password}\nAccess token:  {token.secret}\n",
+    )
 
 
 def _renew_command_line_token(session: Session, administrator: Account) -> str:

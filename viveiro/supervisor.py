@@ -120,7 +120,9 @@ class Supervisor:
     def _web_is_ready(self, pipe: int) -> None:
         os.read(pipe, 1)
         self._selector.unregister(pipe)
-        sys.stdout.write(f"Viveiro is ready at {self._url}\nFor the Hugging Face clients: export HF_ENDPOINT={self._url}\n")
+        sys.stdout.write(
+            f"Viveiro is ready at {self._url}\nFor the Hugging Face clients: export HF_ENDPOINT={self._url}\n"
+        )
         sys.stdout.flush()
 
     # -- children ------------------------------------------------------------------------------------------------------

@@ -71,7 +71,10 @@ class RunningServer:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                if self._address()["pid"] == self.process.pid and httpx.get(f"{self.url}/readyz", timeout=30).is_success:
+                if (
+                    self._address()["pid"] == self.process.pid
+                    and httpx.get(f"{self.url}/readyz", timeout=30).is_success
+                ):
                     return
             except (OSError, ValueError, KeyError, httpx.TransportError):
                 time.sleep(0.05)
@@ -140,7 +143,9 @@ class RunningServer:
                 first, *others = organization["members"].items()
                 creator = get_account(session, first[0])
                 viewer = Viewer(user_id=creator.id, name=creator.name, roles={creator.id: Role.ADMIN})
-                account = create_organization(session, organization["name"], creator=viewer, fullname=organization.get("fullname"))
+                account = create_organization(
+                    session, organization["name"], creator=viewer, fullname=organization.get("fullname")
+                )
                 for name, role in others:
                     add_member(session, viewer, account, name, Role(role))
             for token in wanted.get("tokens", ()):

@@ -100,6 +100,12 @@ def revoke_token(session: Session, user_id: int, name: str, *, by: Viewer = SYST
     record(session, by, "token.revoke", name, user_id=user_id)
 
 
+def revoke_tokens_named(session: Session, user_id: int, name: str, *, by: Viewer = SYSTEM) -> None:
+    """The same, for a caller that does not know whether there is one."""
+    if queries.access_token_named(session, user_id, name) is not None:
+        revoke_token(session, user_id, name, by=by)
+
+
 def authenticate_token(session: Session, secret: str) -> Viewer:
     """Raises InvalidCredentials for one that is unknown, expired or revoked. One indexed SELECT."""
     rows = queries.access_token_with_owner(session, fingerprint(secret))

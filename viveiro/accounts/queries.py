@@ -46,6 +46,10 @@ def accounts(
     return session.scalars(statement).all()
 
 
+def first_admin(session: Session) -> AccountRow | None:
+    return session.scalar(select(AccountRow).where(AccountRow.is_admin).order_by(AccountRow.id).limit(1))
+
+
 def count_admins(session: Session) -> int:
     return session.scalar(select(func.count()).where(AccountRow.is_admin)) or 0
 

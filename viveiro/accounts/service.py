@@ -17,6 +17,7 @@ from viveiro.accounts.access_tokens import (
     list_tokens,
     note_use,
     revoke_token,
+    revoke_tokens_named,
     update_token,
     use_is_due,
     viewer_of_user,
@@ -44,10 +45,10 @@ __all__ = [
     "create_user",
     "delete_organization",
     "delete_user",
+    "first_administrator",
     "get_account",
     "get_token",
     "get_user",
-    "has_admin",
     "list_accounts",
     "list_audit",
     "list_members",
@@ -60,6 +61,7 @@ __all__ = [
     "remove_member",
     "require_namespace",
     "revoke_token",
+    "revoke_tokens_named",
     "sign_in",
     "sign_out",
     "update_organization",
@@ -85,7 +87,7 @@ def create_user(
     password_hash = None if password is None else hash_password(password)
     row = AccountRow(
         kind=AccountKind.USER,
-        name=check_name(name),
+        name=check_name(name, by),
         folded_name=name.lower(),
         fullname=fullname or None,
         email=_check_email(email),
@@ -129,7 +131,10 @@ def create_organization(session: Session, name: str, *, creator: Viewer, fullnam
     if creator.user_id is None and creator is not SYSTEM:
         raise NotAuthenticated
     row = AccountRow(
-        kind=AccountKind.ORGANIZATION, name=check_name(name), folded_name=name.lower(), fullname=fullname or None
+        kind=AccountKind.ORGANIZATION,
+        name=check_name(name, creator),
+        folded_name=name.lower(),
+        fullname=fullname or None,
     )
     _add(session, row)
     if creator.user_id is not None:
@@ -230,9 +235,10 @@ def list_accounts(
     return [queries.as_account(row) for row in rows]
 
 
-def has_admin(session: Session) -> bool:
-    """False on a fresh installation."""
-    return queries.count_admins(session) > 0
+def first_administrator(session: Session) -> Account | None:
+    """The longest-standing one. None on a fresh installation."""
+    row = queries.first_admin(session)
+    return None if row is None else queries.as_account(row)
 
 
 def require_namespace(session: Session, viewer: Viewer, namespace: str, action: Action) -> Account:

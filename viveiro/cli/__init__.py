@@ -51,9 +51,13 @@ def _show_version(wanted: bool) -> None:
 def root(
     _data_dir: Annotated[
         Path | None,
-        typer.Option("--data-dir", help="The installation's folder (VIVEIRO_DATA_DIR). May stand anywhere in the line."),
+        typer.Option(
+            "--data-dir", help="The installation's folder (VIVEIRO_DATA_DIR). May stand anywhere in the line."
+        ),
     ] = None,
-    _version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """The loop: import a model and a dataset → runs start → endpoints deploy → predict."""
 

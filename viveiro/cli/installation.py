@@ -62,14 +62,23 @@ def backup(file: Annotated[Path, typer.Argument(help="Where to write the backup,
 
     with get_client() as client:
         size = client.download("/api/v1/backup", file)
-    typer.echo(f"Wrote {file} ({size / 2**20:.1f} MiB). To bring it back: viveiro restore {file} --data-dir NEW_FOLDER", err=True)
+    typer.echo(
+        f"Wrote {file} ({size / 2**20:.1f} MiB). To bring it back: viveiro restore {file} --data-dir NEW_FOLDER",
+        err=True,
+    )
 
 
-def restore(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file that `viveiro backup` wrote.")]) -> None:
+def restore(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file that `viveiro backup` wrote.")],
+) -> None:
     """Bring a backup back into an empty data folder (and an empty database, when VIVEIRO_DATABASE_URL names one)."""
     chosen = Settings()
     environment = {**os.environ, **chosen.environment()}
-    status = subprocess.run([sys.executable, "-m", "viveiro.app", "restore", str(file)], env=environment, check=False).returncode
+    status = subprocess.run(
+        [sys.executable, "-m", "viveiro.app", "restore", str(file)], env=environment, check=False
+    ).returncode
     if status == 0:
-        typer.echo(f"Restored into {chosen.data_dir}. To start it: viveiro serve --data-dir {chosen.data_dir}", err=True)
+        typer.echo(
+            f"Restored into {chosen.data_dir}. To start it: viveiro serve --data-dir {chosen.data_dir}", err=True
+        )
     raise typer.Exit(status)

@@ -25,6 +25,7 @@ from viveiro.errors import (
     Unavailable,
     ViveiroError,
 )
+from viveiro.http.urls import public_url
 
 log = structlog.get_logger()
 
@@ -102,6 +103,8 @@ def _failure() -> Response:
 
 async def _on_viveiro_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ViveiroError)
+    if isinstance(error, AlreadyExists) and error.url and error.url.startswith("/"):
+        error.url = public_url(request) + error.url  # domains know no address; clients want a whole one
     return error_response(error, request.url.path)
 
 

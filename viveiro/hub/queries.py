@@ -21,7 +21,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from viveiro.accounts.tables import AccountRow
 from viveiro.accounts.types import TokenRole, TokenScope, Viewer
-from viveiro.hub.tables import LISTING_INDEX, RepoRow, RepoTagRow
+from viveiro.hub.tables import RepoRow, RepoTagRow
 from viveiro.hub.types import Position, Repo, RepoQuery, RepoSort
 from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
 
@@ -94,15 +94,12 @@ def _gathered_by_postgres(_session: Session, query: RepoQuery) -> Select[Any]:
 
 
 def _gathered_by_sqlite(session: Session, query: RepoQuery) -> Select[Any]:
-    """SQLite has no such statistics: it is told to start from the rarest tag, else to pass over the listing index."""
+    """SQLite has no such statistics: it is told to start from the rarest tag, or to pass over the listing index."""
     gathered = select(_SORTED_BY[query.sort].label("sort"), RepoRow.id)
-    gathered = gathered.with_hint(RepoRow, f"INDEXED BY {LISTING_INDEX}", "sqlite")
     counts = _count_tags(session, query.tags)
     others = sorted(counts, key=counts.__getitem__)
-    if not others:
-        return gathered
-    if query.search and counts[others[0]] > _FEW:
-        return gathered.where(*map(_has_tag, others))
+    if not others or (query.search and counts[others[0]] > _FEW):
+        return gathered.where(*map(_has_tag, others)).offset(0)
     candidates: Any = _carriers(rarest := others.pop(0))
     if others and counts[rarest] > _FEW:
         # Probing so many one by one costs more than reading both lists and keeping what they share.
@@ -198,3 +195,162 @@ def to_repo(row: RepoRow, tags: Iterable[str]) -> Repo:
         tags=tuple(sorted(tags)),
         used_storage=row.used_storage,
     )
+
+
+# One repo -------------------------------------------------------------------------------------------------------------
+
+
+def find_repo(session: Session, ref: RepoRef) -> Repo | None:
+    """Whatever the case of the letters."""
+    named = and_(RepoRow.kind == ref.kind, RepoRow.folded_name == str(ref.repo_id).lower())
+    row = session.scalar(select(RepoRow).where(named))
+    return to_repo(row, _tags_of(session, row.id)) if row is not None else None
+
+
+def _tags_of(session: Session, pk: int) -> Sequence[str]:
+    return session.scalars(select(RepoTagRow.tag).where(RepoTagRow.repo_id == pk)).all()
+
+
+def insert_repo(session: Session, ref: RepoRef, *, owner_id: int, key: str, visibility: Visibility, at: datetime) -> int:
+    """Raises IntegrityError when the name is taken."""
+    row = RepoRow(
+        kind=ref.kind,
+        owner_id=owner_id,
+        name=str(ref.repo_id),
+        folded_name=str(ref.repo_id).lower(),
+        storage_key=key,
+        visibility=visibility,
+        created_at=at,
+        last_modified=at,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def update_repo(session: Session, pk: int, **columns: Any) -> None:
+    session.execute(update(RepoRow).where(RepoRow.id == pk).values(**columns))
+
+
+def delete_repo(session: Session, pk: int) -> None:
+    """All that belongs to it goes by foreign key."""
+    session.execute(delete(RepoRow).where(RepoRow.id == pk))
+
+
+def write_index(session: Session, pk: int, index: RepoIndex, *, modified: datetime | None) -> None:
+    """What git says about main. `modified` None: nothing moved, the index is only being rebuilt."""
+    stored = {field.name: getattr(index, field.name) for field in fields(index) if field.name != "tags"}
+    dated = {} if modified is None else {"last_modified": modified}
+    update_repo(session, pk, **stored, **dated, used_storage=_used_storage(pk))
+    before, after = set(_tags_of(session, pk)), set(index.tags)
+    session.execute(delete(RepoTagRow).where(RepoTagRow.repo_id == pk, RepoTagRow.tag.in_(before - after)))
+    if after - before:
+        session.execute(insert(RepoTagRow), [{"repo_id": pk, "tag": tag} for tag in sorted(after - before)])
+
+
+def _used_storage(pk: int) -> ScalarSelect[Any]:
+    sizes = select(func.coalesce(func.sum(BlobRow.size), 0)).join(RepoBlobRow, RepoBlobRow.sha256 == BlobRow.sha256)
+    return sizes.where(RepoBlobRow.repo_id == pk).scalar_subquery()
+
+
+def all_repos(session: Session, *, after: int = 0, limit: int = 500) -> list[Repo]:
+    """In order of their keys, a batch at a time."""
+    pks = session.scalars(select(RepoRow.id).where(RepoRow.id > after).order_by(RepoRow.id).limit(limit)).all()
+    return repos_by_pk(session, pks)
+
+
+def storage_keys(session: Session) -> set[str]:
+    return set(session.scalars(select(RepoRow.storage_key)))
+
+
+# Pushes on their way --------------------------------------------------------------------------------------------------
+
+
+def add_pending(session: Session, pk: int, updates: Iterable[RefUpdate], pusher_id: int | None, at: datetime) -> None:
+    session.add_all(
+        PendingPushRow(
+            repo_id=pk,
+            ref=each.ref,
+            old_sha=each.old_sha,
+            new_sha=each.new_sha,
+            pusher_id=pusher_id,
+            created_at=at,
+        )
+        for each in updates
+    )
+
+
+def pending_pushes(session: Session, pk: int) -> Sequence[PendingPushRow]:
+    return session.scalars(
+        select(PendingPushRow).where(PendingPushRow.repo_id == pk).order_by(PendingPushRow.id)
+    ).all()
+
+
+def repos_with_pending_pushes(session: Session) -> list[Repo]:
+    return repos_by_pk(session, session.scalars(select(PendingPushRow.repo_id).distinct()).all())
+
+
+def delete_pending(session: Session, row_ids: Collection[int]) -> set[int]:
+    """Those that were still there: each is reported by one settler only."""
+    gone = delete(PendingPushRow).where(PendingPushRow.id.in_(row_ids)).returning(PendingPushRow.id)
+    return set(session.scalars(gone))
+
+
+def delete_pending_update(session: Session, pk: int, moved: RefUpdate) -> None:
+    session.execute(
+        delete(PendingPushRow).where(
+            PendingPushRow.repo_id == pk,
+            PendingPushRow.ref == moved.ref,
+            PendingPushRow.old_sha.is_not_distinct_from(moved.old_sha),
+            PendingPushRow.new_sha.is_not_distinct_from(moved.new_sha),
+        )
+    )
+
+
+# Stored content -------------------------------------------------------------------------------------------------------
+
+_AT_ONCE: Final = 500
+"""How many hashes go into one statement: SQLite allows 32,766 parameters, planners prefer far fewer."""
+
+
+def granted_sizes(session: Session, pk: int, oids: Iterable[str]) -> dict[str, int]:
+    """Sizes of those of these contents that the repo was given."""
+    return _sizes(session, oids, lambda sha256: exists().where(RepoBlobRow.repo_id == pk, RepoBlobRow.sha256 == sha256))
+
+
+def readable_sizes(session: Session, viewer: Viewer, oids: Iterable[str]) -> dict[str, int]:
+    """Sizes of those that lie in any repo whose files this viewer may read."""
+    open_or_theirs = or_(RepoRow.gated.is_(None), and_(_person_reads(viewer), _token_reads(viewer.scope)))
+    return _sizes(
+        session,
+        oids,
+        lambda sha256: exists().where(
+            RepoBlobRow.sha256 == sha256, RepoBlobRow.repo_id == RepoRow.id, visible_to(viewer), open_or_theirs
+        ),
+    )
+
+
+def _sizes(
+    session: Session, oids: Iterable[str], condition: Callable[[ColumnElement[str]], ColumnElement[bool]]
+) -> dict[str, int]:
+    wanted = sorted(set(oids))
+    sizes: dict[str, int] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        batch = BlobRow.sha256.in_(wanted[start : start + _AT_ONCE])
+        found = select(BlobRow.sha256, BlobRow.size).where(batch, condition(BlobRow.sha256.expression))
+        sizes.update(session.execute(found).tuples().all())
+    return sizes
+
+
+def insert_blob(session: Session, sha256: str, size: int) -> None:
+    _insert_or_keep(session, BlobRow, [{"sha256": sha256, "size": size}])
+
+
+def grant(session: Session, pk: int, oids: Iterable[str]) -> None:
+    _insert_or_keep(session, RepoBlobRow, [{"repo_id": pk, "sha256": sha256} for sha256 in sorted(set(oids))])
+
+
+def _insert_or_keep(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        insert_of = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+        session.execute(insert_of(table).on_conflict_do_nothing(), rows)

@@ -44,13 +44,12 @@ class RepoRow(Base):
     used_storage: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
-LISTING_INDEX: Final = "ix_repos_listing"
 _SORTS: Final = ("last_modified", "trending_score", "created_at", "downloads", "likes")
 for _sort in _SORTS:
     # Who sees a repo stands in the index too, so that a list skips what is hidden without reading the wide rows.
     Index(f"ix_repos_{_sort}", *(getattr(RepoRow, _name) for _name in ("kind", _sort, "id", "visibility", "owner_id")))
 Index(
-    LISTING_INDEX,
+    "ix_repos_listing",
     # All that a list can filter and sort by: one pass over it answers what no order's index can.
     *(RepoRow.kind, RepoRow.id, RepoRow.folded_name, RepoRow.visibility, RepoRow.owner_id, RepoRow.gated),
     *(RepoRow.parameters, RepoRow.pipeline_tag, RepoRow.library_name),

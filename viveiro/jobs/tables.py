@@ -18,7 +18,7 @@ class JobRow(Base):
     id: Mapped[str] = mapped_column(String(24), primary_key=True)
     kind: Mapped[str] = mapped_column(String(96))
     arguments: Mapped[dict[str, Any]]
-    state: Mapped[str | None] = mapped_column(String(9))
+    state: Mapped[str] = mapped_column(String(9))
     priority: Mapped[int] = mapped_column(default=0)
     attempt: Mapped[int] = mapped_column(default=0)
     """Starts so far: the fencing number. It only grows."""

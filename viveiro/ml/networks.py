@@ -142,11 +142,11 @@ def open_network(folder: Path) -> Network:
     """In evaluation mode, float32, on the CPU."""
     config = _read_json(folder / CONFIG_NAME) if (folder / CONFIG_NAME).exists() else {}
     if (folder / MODULES_NAME).exists():
-        network = _sentence_network(folder, config)
+        network = _sentence_network(folder)
     elif is_sequence_classifier(config):
-        network = _classifier_network(folder, config)
+        network = _classifier_network(folder)
     else:
-        network = _plain_network(folder, config)
+        network = _encoder_network(folder, folder, nn.ModuleList([Pooling(("mean",))]))
     return network.eval()
 
 
@@ -163,41 +163,47 @@ def refuse_pickles(folder: Path) -> None:
     raise NoWeights
 
 
-def _sentence_network(folder: Path, config: dict[str, Any]) -> Network:
-    first, *rest = sorted(_read_json(folder / MODULES_NAME), key=lambda module: module["idx"])
+def longest_input(folder: Path) -> int:
+    """Tokens that the model in the folder can read, from its configuration alone."""
+    encoder_folder, written = folder, None
+    if (folder / MODULES_NAME).exists():
+        encoder_folder = _inside(folder, _modules(folder)[0]["path"])
+        settings = encoder_folder / "sentence_bert_config.json"
+        written = _read_json(settings).get("max_seq_length") if settings.exists() else None
+    return _max_length(encoder_folder, written)
+
+
+def _modules(folder: Path) -> list[dict[str, Any]]:
+    modules: list[dict[str, Any]] = sorted(_read_json(folder / MODULES_NAME), key=lambda module: module["idx"])
+    return modules
+
+
+def _sentence_network(folder: Path) -> Network:
+    first, *rest = _modules(folder)
     if _kind(first) != "Transformer":
         raise UnknownModule(str(first["type"]))
-    encoder_folder = _inside(folder, first["path"])
-    if encoder_folder != folder:
-        config = _read_json(encoder_folder / CONFIG_NAME)
     stages = nn.ModuleList(_stage(_kind(module), _inside(folder, module["path"])) for module in rest)
-    written = encoder_folder / "sentence_bert_config.json"
-    limit = _read_json(written).get("max_seq_length") if written.exists() else None
-    return _encoder_network(encoder_folder, config, stages, limit)
+    return _encoder_network(folder, _inside(folder, first["path"]), stages)
 
 
-def _plain_network(folder: Path, config: dict[str, Any]) -> Network:
-    return _encoder_network(folder, config, nn.ModuleList([Pooling(("mean",))]), None)
-
-
-def _encoder_network(folder: Path, config: dict[str, Any], stages: nn.ModuleList, limit: int | None) -> Network:
+def _encoder_network(folder: Path, encoder_folder: Path, stages: nn.ModuleList) -> Network:
     from transformers import AutoModel
 
-    trunk: Any = _load(AutoModel, folder)
+    trunk: Any = _load(AutoModel, encoder_folder)
     dimension = trunk.config.hidden_size
     for stage in stages:
         if isinstance(stage, Pooling):
             dimension *= len(stage.modes)
         elif isinstance(stage, Dense):
             dimension = stage.linear.out_features
-    return Network(trunk, stages, dimension, _max_length(folder, config, limit))
+    return Network(trunk, stages, dimension, longest_input(folder))
 
 
-def _classifier_network(folder: Path, config: dict[str, Any]) -> Network:
+def _classifier_network(folder: Path) -> Network:
     from transformers import AutoModelForSequenceClassification
 
     trunk: Any = _load(AutoModelForSequenceClassification, folder)
-    return Network(trunk, nn.ModuleList(), trunk.config.num_labels, _max_length(folder, config, None))
+    return Network(trunk, nn.ModuleList(), trunk.config.num_labels, longest_input(folder))
 
 
 def _load(auto_class: Any, folder: Path) -> nn.Module:
@@ -246,8 +252,9 @@ def _inside(folder: Path, relative: str) -> Path:
     return folder / relative if relative else folder
 
 
-def _max_length(folder: Path, config: dict[str, Any], written: int | None) -> int:
+def _max_length(folder: Path, written: int | None) -> int:
     """The fewest tokens that anything in the folder names as its limit; 512 where nothing does."""
+    config = _read_json(folder / CONFIG_NAME) if (folder / CONFIG_NAME).exists() else {}
     positions = config.get("max_position_embeddings")
     if positions and config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
         positions -= 2  # these count positions from the padding index on

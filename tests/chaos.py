@@ -1,0 +1,365 @@
+"""`make chaos`: kill everything at random while people work, then look for damage.
+
+Three writers do mixed hub operations through the official clients while jobs run and a killer sends SIGKILL to the supervisor,
+the web process, the worker and job children at random moments. An operation that was answered with success is *acknowledged*;
+one that was cut off may have happened or not. Afterwards:
+
+- everything acknowledged is there, byte for byte, and nothing is there that nobody asked for;
+- every job ended, once;
+- `git fsck` of every repository and `viveiro hub fsck` find nothing.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+os.environ["HF_HUB_DISABLE_XET"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+
+import httpx
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
+
+from tests.live.running_server import TWO_USERS, RunningServer, ServerDidNotStart
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+WRITERS = 3
+ENDED = {"succeeded", "failed", "cancelled"}
+CUT_OFF = (OSError, httpx.HTTPError, HfHubHTTPError, subprocess.CalledProcessError)
+"""What a client raises when its server dies under it, or comes back and no longer knows the request."""
+QUICK_SETTINGS = {"VIVEIRO_JOB_LEASE": "PT3S", "VIVEIRO_JOB_HEARTBEAT": "PT0.5S", "VIVEIRO_JOB_POLL": "PT0.1S"}
+
+
+@dataclass
+class Expectation:
+    """What may be found where. A set of one is certain; two are an operation whose answer was lost."""
+
+    files: dict[tuple[str, str], set[str | None]] = field(default_factory=dict)
+    """(repo, path) → possible sha256 of the content, None for absent."""
+    refs: dict[tuple[str, str], set[bool]] = field(default_factory=dict)
+    repos: dict[str, set[bool]] = field(default_factory=dict)
+    acknowledged: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextlib.contextmanager
+    def change(self, possible: dict[Key, set[Value]], key: Key, before: Value, after: Value) -> Iterator[None]:
+        with self.lock:
+            possible[key] = possible.get(key, {before}) | {after}
+        with contextlib.suppress(*CUT_OFF):
+            yield
+            with self.lock:
+                possible[key] = {after}
+                self.acknowledged += 1
+
+
+class Writer:
+    """One person at work in one repo."""
+
+    def __init__(
+        self, server: RunningServer, number: int, expected: Expectation, chance: random.Random, folder: Path
+    ) -> None:
+        self.api = HfApi(endpoint=server.url, token=server.token("alice"))
+        self.git_url = server.url.replace("http://", f"http://alice:{server.token('alice')}@")
+        self.repo = f"alice/chaos-{number}"
+        self.expected, self.chance, self.folder = expected, chance, folder
+        self.api.create_repo(self.repo)
+
+    def work(self, operations: int) -> None:
+        kinds: list[Callable[[int], None]] = [
+            self.commit,
+            self.commit_large,
+            self.push,
+            self.delete,
+            self.branch,
+            self.tag,
+            self.create_and_delete,
+        ]
+        for number in range(operations):
+            kinds[number % len(kinds)](number)
+
+    def commit(self, number: int) -> None:
+        self._upload(f"notes/{number}.txt", self.chance.randbytes(200).hex().encode())
+
+    def commit_large(self, number: int) -> None:
+        self._upload(f"weights-{number}.bin", self.chance.randbytes(300_000))
+
+    def _upload(self, path: str, content: bytes) -> None:
+        with self.expected.change(self.expected.files, (self.repo, path), None, sha256(content).hexdigest()):
+            self.api.upload_file(path_or_fileobj=content, path_in_repo=path, repo_id=self.repo)
+
+    def push(self, number: int) -> None:
+        path, content = f"pushed/{number}.txt", self.chance.randbytes(50).hex()
+        clone = self.folder / f"{self.repo.replace('/', '-')}-{number}"
+        with self.expected.change(self.expected.files, (self.repo, path), None, sha256(content.encode()).hexdigest()):
+            _git("clone", "-q", f"{self.git_url}/{self.repo}", clone)
+            (clone / "pushed").mkdir(exist_ok=True)
+            (clone / path).write_text(content)
+            _git("-C", clone, "add", ".")
+            _git("-C", clone, "commit", "-q", "-m", f"push {number}")
+            _git("-C", clone, "push", "-q")
+
+    def delete(self, number: int) -> None:
+        certain = [
+            key
+            for key, content in self.expected.files.items()
+            if key[0] == self.repo and len(content) == 1 and None not in content
+        ]
+        if not certain:
+            return self.commit(number)
+        key = self.chance.choice(certain)
+        (content,) = self.expected.files[key]
+        with self.expected.change(self.expected.files, key, content, None):
+            self.api.delete_file(key[1], self.repo)
+        return None
+
+    def branch(self, number: int) -> None:
+        with self.expected.change(self.expected.refs, (self.repo, f"refs/heads/b{number}"), False, True):
+            self.api.create_branch(self.repo, branch=f"b{number}")
+
+    def tag(self, number: int) -> None:
+        with self.expected.change(self.expected.refs, (self.repo, f"refs/tags/t{number}"), False, True):
+            self.api.create_tag(self.repo, tag=f"t{number}")
+
+    def create_and_delete(self, number: int) -> None:
+        name = f"{self.repo}-{number}"
+        with self.expected.change(self.expected.repos, name, False, True):
+            self.api.create_repo(name)
+        if self.expected.repos[name] == {True} and self.chance.random() < 0.5:
+            with self.expected.change(self.expected.repos, name, True, False):
+                self.api.delete_repo(name)
+
+
+def _git(*arguments: str | Path) -> None:
+    identity = {
+        "GIT_AUTHOR_NAME": "a",
+        "GIT_AUTHOR_EMAIL": "a@b",
+        "GIT_COMMITTER_NAME": "a",
+        "GIT_COMMITTER_EMAIL": "a@b",
+    }
+    environment = {
+        **os.environ,
+        **identity,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_LFS_SKIP_SMUDGE": "1",
+    }
+    subprocess.run(["git", *map(str, arguments)], check=True, capture_output=True, env=environment, timeout=120)
+
+
+class Killer:
+    """Takes a victim every second or so until it is told to stop."""
+
+    def __init__(self, server: RunningServer, chance: random.Random, pause: float) -> None:
+        self.server, self.chance, self.pause = server, chance, pause
+        self.killed: dict[str, int] = {}
+        self._stop = threading.Event()
+
+    def work(self) -> None:
+        """Runs in the main thread: the server dies with the thread that started it."""
+        while not self._stop.wait(self.pause * self.chance.uniform(0.3, 1.7)):
+            with contextlib.suppress(ProcessLookupError, OSError):
+                self._strike(self.chance.choice(["supervisor", "web", "worker", "job", "job"]))
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _strike(self, kind: str) -> None:
+        if kind == "supervisor":
+            self.server.kill()
+            self._start_again()
+        else:
+            victim = self._find(kind)
+            if victim is None:
+                return
+            os.kill(victim, 9)
+        self.killed[kind] = self.killed.get(kind, 0) + 1
+
+    def _start_again(self) -> None:
+        for _ in range(3):
+            with contextlib.suppress(ServerDidNotStart):  # the port may still be held for a moment
+                self.server.start()
+                return
+            time.sleep(1)
+        self.server.start()
+
+    def _find(self, kind: str) -> int | None:
+        processes = self.server.pids()
+        if kind != "job":
+            return processes.get(kind)
+        children = _children(processes.get("worker", -1))
+        return self.chance.choice(children) if children else None
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+    except OSError:
+        return []
+
+
+class Jobs:
+    """Imports of small tables, started while everything dies. Each must end, and publish its dataset at most once."""
+
+    def __init__(self, server: RunningServer, count: int, folder: Path) -> None:
+        self.server, self.count, self.folder = server, count, folder
+        self.names: list[str] = []
+
+    def work(self) -> None:
+        for number in range(self.count):
+            table = self.folder / f"table-{number}.csv"
+            rows = [f"sentence number {row} of table {number},{'odd' if row % 2 else 'even'}" for row in range(60)]
+            table.write_text("text,label\n" + "\n".join(rows) + "\n")
+            name = f"alice/table-{number}"
+            while name not in self.names:
+                with contextlib.suppress(Exception), self.server.client("alice") as client:
+                    client.put_file("/api/v1/datasets/import", table, method="POST", name=name, filename=table.name)
+                    self.names.append(name)
+                    break
+                time.sleep(0.3)
+
+    def wait(self, seconds: float = 300) -> list[dict[str, object]]:
+        deadline = time.monotonic() + seconds
+        with self.server.client() as client:
+            while True:
+                jobs = list(client.pages("/api/v1/jobs", kind="dataset-import"))
+                if len(jobs) >= self.count and all(job["state"] in ENDED for job in jobs):
+                    return jobs
+                assert time.monotonic() < deadline, [job for job in jobs if job["state"] not in ENDED]
+                time.sleep(0.5)
+
+
+def run_chaos(
+    folder: Path, *, operations: int, jobs: int, pause: float, seed: int, database_url: str | None = None
+) -> dict[str, object]:
+    """Raises AssertionError at the first damage; otherwise says what was done."""
+    settings = {**QUICK_SETTINGS, **({"VIVEIRO_DATABASE_URL": database_url} if database_url else {})}
+    expected, chance = Expectation(), random.Random(seed)
+    with RunningServer(folder / "data", settings) as server:
+        server.seed(TWO_USERS)
+        writers = [Writer(server, number, expected, random.Random(seed + number), folder) for number in range(WRITERS)]
+        work = Jobs(server, jobs, folder)
+        killer = Killer(server, chance, pause)
+        threads = [threading.Thread(target=writer.work, args=(operations // WRITERS + 1,)) for writer in writers]
+        threads.append(threading.Thread(target=work.work))
+        _run_while(threads, killer)
+        ended = work.wait()
+        check_jobs(server, ended)
+        check_hub(server, expected)
+        server.stop()
+        check_git(folder / "data")
+    return {"acknowledged": expected.acknowledged, "jobs": len(ended), "killed": killer.killed}
+
+
+def _run_while(threads: list[threading.Thread], killer: Killer) -> None:
+    for thread in threads:
+        thread.start()
+    watcher = threading.Thread(target=lambda: ([thread.join() for thread in threads], killer.stop()))
+    watcher.start()
+    killer.work()
+    watcher.join()
+
+
+def check_jobs(server: RunningServer, jobs: list[dict[str, object]]) -> None:
+    with server.client() as client:
+        for job in jobs:
+            ends = [event for event in client.get(f"/api/v1/jobs/{job['id']}/events") if event["type"] in ENDED]
+            assert len(ends) == 1, (job, ends)
+    api = HfApi(endpoint=server.url, token=server.token("alice"))
+    for dataset in api.list_datasets(author="alice"):
+        commits = api.list_repo_commits(dataset.id, repo_type="dataset")
+        assert len(commits) <= 2, [commit.title for commit in commits]  # the initial one and the import's
+
+
+def check_hub(server: RunningServer, expected: Expectation) -> None:
+    api = HfApi(endpoint=server.url, token=server.token("alice"))
+    for (repo, path), contents in expected.files.items():
+        found = _content(api, repo, path)
+        assert found in contents, (repo, path, found, contents)
+    for name, possible in expected.repos.items():
+        assert api.repo_exists(name) in possible, name
+    for repo in {repo for repo, _ in expected.refs}:
+        refs = api.list_repo_refs(repo)
+        present = {ref.ref for ref in [*refs.branches, *refs.tags]}
+        for (owner, ref), possible in expected.refs.items():
+            assert owner != repo or (ref in present) in possible, (repo, ref)
+    for repo in {repo for repo, _ in expected.files}:
+        known = {path for owner, path in expected.files if owner == repo}
+        assert set(api.list_repo_files(repo)) <= known | {".gitattributes"}
+    with server.client() as client:
+        report = client.post("/api/v1/hub/fsck", {"repair": False})
+    assert report["problems"] == [], report
+
+
+def _content(api: HfApi, repo: str, path: str) -> str | None:
+    if not api.file_exists(repo, path):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        return sha256(Path(api.hf_hub_download(repo, path, local_dir=folder)).read_bytes()).hexdigest()
+
+
+def check_git(data_dir: Path) -> None:
+    for repository in (data_dir / "repos").glob("*/*.git"):
+        result = subprocess.run(
+            ["git", "-C", repository, "fsck", "--full", "--no-dangling"], capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, (repository, result.stdout, result.stderr)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--operations", type=int, default=100)
+    parser.add_argument("--jobs", type=int, default=20)
+    parser.add_argument("--pause", type=float, default=2.5, help="mean seconds between kills")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--database", choices=["sqlite", "postgres", "both"], default="both")
+    chosen = parser.parse_args()
+    for database in ("sqlite", "postgres") if chosen.database == "both" else (chosen.database,):
+        with _database(database) as url, tempfile.TemporaryDirectory(prefix="viveiro-chaos-") as folder:
+            print(f"{database}: seed {chosen.seed}", flush=True)
+            began = time.monotonic()
+            result = run_chaos(
+                Path(folder),
+                operations=chosen.operations,
+                jobs=chosen.jobs,
+                pause=chosen.pause,
+                seed=chosen.seed,
+                database_url=url,
+            )
+            print(
+                f"{database}: {result} in {time.monotonic() - began:.0f} s; nothing lost, nothing damaged", flush=True
+            )
+
+
+@contextlib.contextmanager
+def _database(kind: str) -> Iterator[str | None]:
+    if kind == "sqlite":
+        yield None
+        return
+    from tests.postgres import running_postgres
+
+    with running_postgres() as url:
+        yield f"{url}/postgres"
+
+
+if __name__ == "__main__":
+    if shutil.which("git") is None:
+        sys.exit("git is needed: apt-get install -y git")
+    main()

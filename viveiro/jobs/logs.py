@@ -1,0 +1,46 @@
+"""A job's output: one file for all its attempts, rolled over when it grows large."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from viveiro.settings import Settings
+
+TAIL_BYTES: Final = 4000
+TAIL_LINES: Final = 15
+
+
+def log_path(settings: Settings, job_id: str) -> Path:
+    return settings.logs_dir / "jobs" / f"{job_id}.log"
+
+
+def older_log_path(settings: Settings, job_id: str) -> Path:
+    return log_path(settings, job_id).with_suffix(".1.log")
+
+
+def roll(settings: Settings, job_id: str) -> bool:
+    """Move what is in a log that grew too large to the older file. Copied, then emptied: the job has the file open."""
+    path = log_path(settings, job_id)
+    if not path.exists() or path.stat().st_size <= settings.job_log_bytes:
+        return False
+    shutil.copyfile(path, older_log_path(settings, job_id))
+    os.truncate(path, 0)
+    return True
+
+
+def last_lines(path: Path, since: int = 0) -> str:
+    """The end of a log, to stand in an error. Nothing from before byte `since`: that was an earlier attempt."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = max(size - TAIL_BYTES, since if since <= size else 0)
+        file.seek(start)
+        lines = file.read().decode(errors="replace").splitlines()
+    return "\n".join(lines[-TAIL_LINES:])
+
+
+def delete_files(settings: Settings, job_id: str) -> None:
+    """Log and folder. They may be gone already."""
+    log_path(settings, job_id).unlink(missing_ok=True)
+    older_log_path(settings, job_id).unlink(missing_ok=True)
+    shutil.rmtree(settings.jobs_dir / job_id, ignore_errors=True)

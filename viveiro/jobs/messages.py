@@ -1,0 +1,42 @@
+"""What travels on an attempt's pipe: one JSON object a line."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from viveiro.jobs.types import Message
+
+
+def encode(message: Message) -> bytes:
+    return json.dumps(storable(message), ensure_ascii=False).encode(errors="replace") + b"\n"
+
+
+def decode(line: bytes) -> Message | None:
+    """None for what is no message: a process that is killed may leave half a line."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) and "type" in message else None
+
+
+def storable(value: Any) -> Any:
+    """The nearest value that JSON columns of both databases keep.
+
+    NaN and infinities become None, NUL characters vanish (PostgreSQL refuses both), one-element arrays and tensors
+    become their number.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, Mapping):
+        return {storable(str(name)): storable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [storable(item) for item in value]
+    if hasattr(value, "item"):
+        return storable(value.item())
+    return str(value)

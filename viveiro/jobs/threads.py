@@ -1,0 +1,54 @@
+"""Runs housekeeping jobs in threads of the worker. Daemon threads: one that hangs cannot keep the worker from ending."""
+
+import queue
+import threading
+
+from viveiro.db import Database
+from viveiro.jobs.context import JobContext, attempt
+from viveiro.jobs.kinds import kinds
+from viveiro.jobs.logs import log_path
+from viveiro.jobs.types import Ending, Job, Message, Outcome
+from viveiro.settings import Settings
+
+
+class ThreadRunner:
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+
+    def start(self, job: Job) -> "JobThread":
+        return JobThread(job, self._settings, self._database)
+
+
+class JobThread:
+    def __init__(self, job: Job, settings: Settings, database: Database) -> None:
+        self.job = job
+        self._settings = settings
+        self._said: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._outcome: Outcome | None = None
+        self._context = JobContext(job, settings, database, self._said.put, self._stop)
+        self._thread = threading.Thread(target=self._run, name=f"job-{job.id}", daemon=True)
+        self._thread.start()
+
+    def messages(self) -> list[Message]:
+        return [self._said.get_nowait() for _ in range(self._said.qsize())]
+
+    def outcome(self) -> Outcome | None:
+        return None if self._thread.is_alive() else self._outcome
+
+    def terminate(self) -> None:
+        self._stop.set()
+
+    def kill(self) -> None:
+        """A thread cannot be killed, only asked again."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        path = log_path(self._settings, self.job.id)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as log:
+                self._outcome = attempt(kinds[self.job.kind], self._context, self.job.arguments, log)
+        except BaseException as error:  # the worker waits for an outcome: whatever happens, there must be one
+            self._outcome = Outcome(Ending.FAILED, error=f"{type(error).__name__}: {error}")
