@@ -10,6 +10,7 @@
     │   └── GatedRepo
     ├── NotFound (404)
     │   ├── RepoNotFound  RevisionNotFound  EntryNotFound
+    │   │                                   └── NothingToDelete
     │   ├── BlobNotFound           the index knows it, the store does not
     │   └── UserNotFound  JobNotFound  …
     ├── Conflict (409)              the world already holds something that excludes this
@@ -155,6 +156,21 @@ class EntryNotFound(NotFound):
     def __init__(self, path: str, repo_id: object, revision: str) -> None:
         super().__init__(
             "{path} does not exist in {repo_id} at revision {revision}.", path=path, repo_id=repo_id, revision=revision
+        )
+
+
+class NothingToDelete(EntryNotFound):
+    """Clients know it as EntryNotFound, by this very sentence."""
+
+    code = "EntryNotFound"
+
+    def __init__(self, path: str, repo_id: object, revision: str) -> None:
+        NotFound.__init__(
+            self,
+            "A file with this name doesn't exist: {path}, in {repo_id} at revision {revision}. Nothing was deleted.",
+            path=path,
+            repo_id=repo_id,
+            revision=revision,
         )
 
 

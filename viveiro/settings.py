@@ -95,11 +95,6 @@ class Settings(BaseSettings):
         return self.data_dir / "runs"
 
     @property
-    def jobs_dir(self) -> Path:
-        """One folder per job that keeps files, such as checkpoints, between its attempts."""
-        return self.data_dir / "jobs"
-
-    @property
     def cache_dir(self) -> Path:
         return self.data_dir / "cache"
 

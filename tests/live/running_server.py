@@ -143,11 +143,11 @@ class RunningServer:
                 first, *others = organization["members"].items()
                 creator = get_account(session, first[0])
                 viewer = Viewer(user_id=creator.id, name=creator.name, roles={creator.id: Role.ADMIN})
-                account = create_organization(
+                create_organization(
                     session, organization["name"], creator=viewer, fullname=organization.get("fullname")
                 )
                 for name, role in others:
-                    add_member(session, viewer, account, name, Role(role))
+                    add_member(session, organization["name"], name, Role(role), by=viewer)
             for token in wanted.get("tokens", ()):
                 owner = get_account(session, token["user"])
                 issued = create_token(session, owner.id, token["key"], TokenRole(token.get("role", "write")))

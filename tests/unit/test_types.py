@@ -15,7 +15,31 @@ class TestRepoId:
 
     @pytest.mark.parametrize(
         "text",
-        ["", "bert", "/bert", "alice/", "alice/bert/x", "../etc", "alice/..", "alice/.hidden", "alice/a--b", "alice/a..b", "alice/-a", "alice/a.git", "alice/a b", "alice/a\n", "alice/ä", "alice/а", f"alice/{'m' * 97}", "alice/a\x00", "alice\\bert"],
+        [
+            *(
+                "",
+                "bert",
+                "/bert",
+                "alice/",
+                "alice/bert/x",
+                "../etc",
+                "alice/..",
+                "alice/.hidden",
+                "alice/a--b",
+                "alice/a..b",
+                "alice/-a",
+            ),
+            *(
+                "alice/a.git",
+                "alice/a b",
+                "alice/a\n",
+                "alice/ä",
+                "alice/\u0430",
+                f"alice/{'m' * 97}",
+                "alice/a\0",
+                "alice\\bert",
+            ),
+        ],
     )
     def test_whatever_could_be_a_path_or_look_like_another_name_is_refused(self, text):
         with pytest.raises(InvalidRepoId):

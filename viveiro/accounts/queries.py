@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from viveiro.accounts.tables import (
@@ -123,27 +123,32 @@ def _with_roles(*credential: SQLColumnExpression[Any]) -> Select[Any]:
     ).outerjoin(MembershipRow, MembershipRow.user_id == AccountRow.id)
 
 
+# Built once: every request runs one of these, and building costs as much as running.
+_ACCESS_TOKEN_WITH_OWNER: Final = (
+    _with_roles(
+        AccessTokenRow.id.label("token_id"),
+        AccessTokenRow.name.label("token_name"),
+        AccessTokenRow.role.label("token_role"),
+        AccessTokenRow.grants,
+        AccessTokenRow.expires_at,
+        AccessTokenRow.last_used_at,
+    )
+    .join(AccessTokenRow, AccessTokenRow.user_id == AccountRow.id)
+    .where(AccessTokenRow.sha256 == bindparam("sha256"))
+)
+_BROWSER_SESSION_WITH_OWNER: Final = (
+    _with_roles(BrowserSessionRow.expires_at)
+    .join(BrowserSessionRow, BrowserSessionRow.user_id == AccountRow.id)
+    .where(BrowserSessionRow.sha256 == bindparam("sha256"))
+)
+
+
 def access_token_with_owner(session: Session, sha256: str) -> Sequence[Row[Any]]:
-    return session.execute(
-        _with_roles(
-            AccessTokenRow.id.label("token_id"),
-            AccessTokenRow.name.label("token_name"),
-            AccessTokenRow.role.label("token_role"),
-            AccessTokenRow.grants,
-            AccessTokenRow.expires_at,
-            AccessTokenRow.last_used_at,
-        )
-        .join(AccessTokenRow, AccessTokenRow.user_id == AccountRow.id)
-        .where(AccessTokenRow.sha256 == sha256)
-    ).all()
+    return session.execute(_ACCESS_TOKEN_WITH_OWNER, {"sha256": sha256}).all()
 
 
 def browser_session_with_owner(session: Session, sha256: str) -> Sequence[Row[Any]]:
-    return session.execute(
-        _with_roles(BrowserSessionRow.expires_at)
-        .join(BrowserSessionRow, BrowserSessionRow.user_id == AccountRow.id)
-        .where(BrowserSessionRow.sha256 == sha256)
-    ).all()
+    return session.execute(_BROWSER_SESSION_WITH_OWNER, {"sha256": sha256}).all()
 
 
 def user_with_roles(session: Session, user_id: int) -> Sequence[Row[Any]]:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,8 @@ import pyarrow.parquet as pq
 
 from viveiro.datasets.cards import dataset_card
 from viveiro.datasets.features import with_features
-from viveiro.datasets.profile import Profiler, arrow_type, label_text, trimmed_text, typed
+from viveiro.datasets.fingerprints import fingerprints
+from viveiro.datasets.profile import Profiler, arrow_type, label_text, typed
 from viveiro.datasets.roles import choose_roles
 from viveiro.datasets.sources import Source, open_source
 from viveiro.datasets.splits import Ints, linked_groups, split_groups
@@ -37,7 +37,7 @@ LONGEST_TEXT: Final = 1_000_000
 FEWEST_ROWS_PER_CLASS: Final = 3
 """One each for training, validation and test."""
 REPORT_FILE: Final = "viveiro_import.json"
-Progress = Callable[[dict[str, Any]], None]
+Progress = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,11 @@ def import_table(
     if not len(numbers):
         raise UnreadableFile("{name} has a header and no rows.", name=options.file_name)
     roles = choose_roles(profiles, text=options.text_column, label=options.label_column, unlabelled=options.unlabelled)
-    progress({"step": "looking for duplicates", "rows": len(numbers)})
+    progress({"stage": "duplicates", "of": len(numbers)})
     index = _index(staged, roles, numbers, source.dropped)
     require_learnable(index.labels[index.kept], index.classes, roles, options.file_name)
     splits = _assign(index, options.seed)
-    progress({"step": "writing", "rows": int(index.kept.sum())})
+    progress({"stage": "writing", "of": int(index.kept.sum())})
     classes = {roles.label: index.classes} if roles.label else {}
     schema = _write(staged, folder, profiles, roles, index, splits, classes)
     staged.unlink()
@@ -157,7 +157,7 @@ def _stage(source: Source, path: Path, progress: Progress) -> tuple[list[ColumnP
                 profiler.add(column)
             writer.write_batch(batch)
             numbers.append(batch_numbers)
-            progress({"step": "reading", "rows": int(batch_numbers[-1]) if len(batch_numbers) else 0})
+            progress({"stage": "reading", "done": sum(map(len, numbers))})
     return [profiler.profile() for profiler in profilers], np.concatenate(numbers or [np.empty(0, np.int64)])
 
 
@@ -176,19 +176,6 @@ def _index(staged: Path, roles: Roles, numbers: Ints, dropped: Dropped) -> _Inde
     joined = tuple(np.concatenate(prints) for prints in texts)
     kept = _drop(codes, joined, np.concatenate(too_long), numbers, dropped)
     return _only_used(_Index(codes, joined, kept, classes))
-
-
-def fingerprints(column: pa.Array) -> Ints:
-    """64 bits of each text, blind to blanks at its ends and to how many stand between words; -1 for an empty one."""
-    text = pc.replace_substring_regex(trimmed_text(column), r"\s+", " ")
-    return np.fromiter((_fingerprint(value) for value in text.to_pylist()), np.int64, len(text))
-
-
-def _fingerprint(text: str | None) -> int:
-    if text is None:
-        return -1
-    digest = blake2b(text.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1  # 63 bits: never negative
 
 
 def _too_long(batch: pa.RecordBatch, texts: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -240,7 +227,8 @@ def _leave_out(kept: Any, unwanted: Any, reason: DropReason, numbers: Ints, drop
     rows = np.flatnonzero(kept & unwanted)
     for row in rows[: dropped.examples_per_reason]:
         dropped.add(int(numbers[row]), reason)
-    dropped.counts[reason] += max(0, len(rows) - dropped.examples_per_reason)
+    if len(rows) > dropped.examples_per_reason:
+        dropped.counts[reason] += len(rows) - dropped.examples_per_reason
     kept[rows] = False
 
 

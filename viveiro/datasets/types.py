@@ -122,20 +122,23 @@ class Finding:
 class CheckReport:
     """What `viveiro datasets check` says."""
 
+    dataset: str
+    revision: str
     rows: dict[str, int]
     columns: list[dict[str, Any]]
-    text_columns: list[str]
+    """Of each: name, type, empty values."""
+    text_column: str | None
     label_column: str | None
     classes: dict[str, dict[str, int]]
-    """Rows of each class in each split."""
+    """Rows of each class in each split, the commonest class first."""
+    text_lengths: dict[str, float]
+    """Characters: mean, median, longest."""
     duplicates: int
-    """Rows whose texts and label another row of the dataset also has."""
-    shared_across_splits: int
-    """Rows outside train whose text is also in train: a score on them flatters."""
+    """Rows whose text and label an earlier row has."""
     contradictions: int
-    """Rows whose texts another row has with another label."""
-    empty: dict[str, int]
-    """Empty values, by column."""
+    """Rows whose text an earlier row has with another label."""
+    shared_across_splits: int
+    """Rows of validation and test whose text is also in an earlier split: a score on them flatters."""
     dropped: dict[str, Any]
     """What the import left out and why; empty for a dataset that was not imported here."""
     findings: list[Finding]

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -40,6 +40,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ViveiroError, _on_viveiro_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(DataError, _on_data_error)
     app.add_exception_handler(OperationalError, _on_operational_error)
     app.add_exception_handler(PoolTimeout, _on_pool_timeout)
     app.add_exception_handler(OSError, _on_os_error)
@@ -126,6 +127,11 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     message = f"{error.detail}: {request.method} {request.url.path}"
     headers = {**(error.headers or {}), "X-Error-Message": header_safe(message)}
     return JSONResponse({"error": message}, error.status_code, headers)
+
+
+async def _on_data_error(request: Request, _error: Exception) -> Response:
+    """PostgreSQL stores no NUL character and no number past 64 bits; SQLite is less particular."""
+    return error_response(InvalidInput("Something in the request cannot be stored: a NUL character, or a huge number."))
 
 
 async def _on_operational_error(request: Request, error: Exception) -> Response:

@@ -54,5 +54,6 @@ def _networks(proxies: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 def next_page(request: Request, **changes: object) -> str:
     """A `Link` header to this same list with other query parameters, absolute as GitHub's are."""
-    url = request.url.include_query_params(**changes)
-    return f'<{public_url(request)}{url.path}?{url.query}>; rel="next"'
+    query = request.url.include_query_params(**changes).query
+    path = request.scope["raw_path"].decode("ascii")  # still quoted: `refs%2Fpr%2F1` must come back as one part
+    return f'<{public_url(request)}{path}?{query}>; rel="next"'

@@ -1,12 +1,15 @@
 """Files of a revision: what a path is, how large, and its bytes, whether git holds them or the blob store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 
 import pygit2
 
+from viveiro.hub.history import LastCommits
 from viveiro.hub.lfs import may_be_pointer, parse_pointer
-from viveiro.hub.trees import TreeItem
-from viveiro.hub.types import LfsPointer, TreeEntry
+from viveiro.hub.trees import TreeItem, find, tree_of, walk
+from viveiro.hub.types import CommitSummary, LfsPointer, TreeEntry
 from viveiro.storage import BlobStore
 
 
@@ -31,3 +34,38 @@ def content_of(
     if entry.lfs is not None:
         return blobs.read(entry.lfs.oid, start, stop)
     return iter([git.odb.read(entry.oid)[1][start:stop]])
+
+
+class Files:
+    """The files of one revision of one repository. For one thread."""
+
+    def __init__(self, git: pygit2.Repository, sha: str, last_commits: LastCommits) -> None:
+        self._git = git
+        self._sha = sha
+        self._tree = tree_of(git, sha)
+        self._last_commits = last_commits
+
+    def entry(self, path: str) -> TreeEntry | None:
+        item = find(self._git, self._tree, path) if path else None
+        return describe(self._git, path, item) if item is not None else None
+
+    def folder(
+        self, path: str, *, recursive: bool, expand: bool, after: str | None, limit: int | None
+    ) -> list[TreeEntry] | None:
+        """What lies in a folder, from behind the entry of path `after` on; None when there is no such folder."""
+        item = find(self._git, self._tree, path)
+        if item is None or not item.is_folder:
+            return None
+        prefix = f"{path}/" if path else ""
+        behind = after.removeprefix(prefix) if after is not None else None
+        found = walk(self._git, item.oid, prefix=prefix, recursive=recursive, after=behind)
+        entries = [describe(self._git, path, item) for path, item in islice(found, limit)]
+        return self.expanded(entries) if expand else entries
+
+    def expanded(self, entries: Sequence[TreeEntry]) -> list[TreeEntry]:
+        """With the last commit that touched each."""
+        return [replace(entry, last_commit=self._last_commit(entry.path)) for entry in entries]
+
+    def _last_commit(self, path: str) -> CommitSummary:
+        folder, _, name = path.rpartition("/")
+        return self._last_commits.of_folder(self._git, self._sha, folder)[name]

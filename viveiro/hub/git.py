@@ -1,5 +1,6 @@
 """Bare repositories on disk: `pygit2` for objects and refs, the `git` program for what it does better."""
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -11,10 +12,14 @@ from typing import Final
 import pygit2
 from pygit2.enums import ConfigLevel, RepositoryOpenFlag
 
+from viveiro.errors import StorageFull
+
 MAIN: Final = "refs/heads/main"
 BRANCHES: Final = "refs/heads/"
 TAGS: Final = "refs/tags/"
 PULL_REQUESTS: Final = "refs/pr/"
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _CONFIG: Final = """\
 [core]
@@ -43,7 +48,11 @@ for _level in (ConfigLevel.PROGRAMDATA, ConfigLevel.SYSTEM, ConfigLevel.XDG, Con
     pygit2.settings.search_path[_level] = ""
 
 
-def init_bare(path: Path) -> pygit2.Repository:
+def repository_path(repos_dir: Path, key: str) -> Path:
+    return repos_dir / key[:2] / f"{key}.git"
+
+
+def create_bare_repository(path: Path) -> pygit2.Repository:
     """A new empty repository whose HEAD is main."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pygit2.init_repository(str(path), bare=True, initial_head="main")
@@ -94,3 +103,13 @@ def writer_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+@contextmanager
+def full_disk_said() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pygit2.GitError) as error:
+        if getattr(error, "errno", None) in _NO_ROOM or os.strerror(errno.ENOSPC) in str(error):
+            raise StorageFull from error
+        raise

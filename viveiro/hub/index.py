@@ -1,6 +1,5 @@
 """What the SQL index says about a repo, read off the commit that main points at. `fsck` rebuilds it the same way."""
 
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -11,6 +10,7 @@ from viveiro.hub.cards import MAX_CARD_BYTES, MalformedCard, body_of, plain, rea
 from viveiro.hub.files import content_of, describe
 from viveiro.hub.tags import derive_tags, infer_library, infer_pipeline_tag
 from viveiro.hub.trees import TreeItem, find, read_tree, tree_of
+from viveiro.hub.types import RepoIndex
 from viveiro.hub.weights import ParameterCount, add_up, count_parameters
 from viveiro.storage import BlobStore
 from viveiro.types import RepoKind
@@ -20,18 +20,6 @@ MAX_SHARDS: Final = 2000
 """Of one model. Larger sets are not counted."""
 _FOLDERS: Final = ("onnx", "openvino")
 """Beside the root, where weights in other formats lie by custom."""
-
-
-@dataclass(frozen=True, slots=True)
-class RepoIndex:
-    head_sha: str | None
-    card: dict[str, Any] = field(default_factory=dict)
-    config: dict[str, Any] = field(default_factory=dict)
-    safetensors: dict[str, Any] | None = None
-    parameters: int | None = None
-    library_name: str | None = None
-    pipeline_tag: str | None = None
-    tags: tuple[str, ...] = ()
 
 
 def read_index(git: pygit2.Repository, blobs: BlobStore, kind: RepoKind, head_sha: str | None) -> RepoIndex:

@@ -12,11 +12,14 @@ from sqlalchemy.orm import Session
 from viveiro.accounts.types import Viewer
 from viveiro.errors import InvalidInput
 from viveiro.hub import queries
-from viveiro.hub.types import Page, Position, RepoQuery, RepoSort
+from viveiro.hub.types import Like, Liker, Page, Position, Repo, RepoQuery, RepoSort
+from viveiro.types import RepoKind
 
 MOST_PER_PAGE: Final = 1000
 _WINDOW: Final = 1000
 """How far the order is walked before the filters are taken to be rare there."""
+_ROOM: Final = 3
+"""At least so many times what is wanted."""
 _DATES: Final = frozenset({RepoSort.LAST_MODIFIED, RepoSort.CREATED_AT})
 _COUNT: Final = re.compile(r"(\d+(?:\.\d+)?)([KMBT]?)")
 _FACTORS: Final = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
@@ -41,8 +44,33 @@ def _find(session: Session, viewer: Viewer, query: RepoQuery, limit: int) -> lis
     """
     if not query.is_filtered:
         return queries.first_positions(session, viewer, query, limit)
-    near = queries.positions_within(session, viewer, query, limit, max(_WINDOW, 3 * limit))
+    near = queries.positions_within(session, viewer, query, limit, max(_WINDOW, _ROOM * limit))
     return near if len(near) == limit else queries.positions_anywhere(session, viewer, query, limit)
+
+
+def count_repos(session: Session, viewer: Viewer, owner_id: int) -> dict[RepoKind, int]:
+    """How many repos of each kind an account owns, as far as this viewer may see them."""
+    return queries.count_by_kind(session, viewer, owner_id)
+
+
+def liked_repos(session: Session, viewer: Viewer, user_id: int, *, after: int = 0, limit: int) -> list[Like]:
+    """What a user likes, and this viewer may see. The next page: after the last one's `repo_pk`."""
+    return queries.likes_of(session, viewer, user_id, after=after, limit=limit)
+
+
+def likers(session: Session, repo: Repo, *, after: int = 0, limit: int) -> list[Liker]:
+    """Who likes it. The next page: after the last one's `user_id`."""
+    return queries.likers_of(session, repo.pk, after=after, limit=limit)
+
+
+def tags_by_type(session: Session, viewer: Viewer, kind: RepoKind) -> dict[str, list[dict[str, str]]]:
+    """The tags that repos carry, under what stands before their colon."""
+    grouped: dict[str, list[dict[str, str]]] = {}
+    for tag in queries.tags_in_use(session, viewer, kind):
+        prefix, colon, label = tag.partition(":")
+        group = prefix if colon else "other"
+        grouped.setdefault(group, []).append({"id": tag, "label": label or tag, "type": group})
+    return grouped
 
 
 def cursor_of(position: Position, sort: RepoSort) -> str:

@@ -1,28 +1,37 @@
 """Every SQL statement of the hub."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    ScalarSelect,
     Select,
     and_,
+    delete,
     exists,
     false,
     func,
+    insert,
     literal,
     or_,
     select,
     true,
     tuple_,
     union_all,
+    update,
 )
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from viveiro.accounts.tables import AccountRow
 from viveiro.accounts.types import TokenRole, TokenScope, Viewer
-from viveiro.hub.tables import RepoRow, RepoTagRow
-from viveiro.hub.types import Position, Repo, RepoQuery, RepoSort
+from viveiro.db import Base
+from viveiro.hub.tables import BlobRow, DownloadRow, LikeRow, PendingPushRow, RepoBlobRow, RepoRow, RepoTagRow
+from viveiro.hub.types import Like, Liker, Position, RefUpdate, Repo, RepoIndex, RepoQuery, RepoSort
 from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
 
 # Who sees what --------------------------------------------------------------------------------------------------------
@@ -160,7 +169,7 @@ def _count_tags(session: Session, tags: Sequence[str]) -> dict[str, int]:
         )
         for tag in tags
     ]
-    return dict(session.execute(union_all(*counts)).tuples().all())
+    return dict(row._tuple() for row in session.execute(union_all(*counts)))
 
 
 def repos_by_pk(session: Session, pks: Sequence[int]) -> list[Repo]:
@@ -197,6 +206,34 @@ def to_repo(row: RepoRow, tags: Iterable[str]) -> Repo:
     )
 
 
+def count_by_kind(session: Session, viewer: Viewer, owner_id: int) -> dict[RepoKind, int]:
+    counted = select(RepoRow.kind, func.count()).where(visible_to(viewer), RepoRow.owner_id == owner_id)
+    return {RepoKind(kind): count for kind, count in session.execute(counted.group_by(RepoRow.kind))}
+
+
+def likes_of(session: Session, viewer: Viewer, user_id: int, *, after: int, limit: int) -> list[Like]:
+    """Of what the viewer may see, in order of the repos' keys."""
+    found = (
+        select(RepoRow.id, RepoRow.kind, RepoRow.name, LikeRow.created_at)
+        .join(LikeRow, LikeRow.repo_id == RepoRow.id)
+        .where(LikeRow.user_id == user_id, RepoRow.id > after, visible_to(viewer))
+    )
+    rows = session.execute(found.order_by(RepoRow.id).limit(limit))
+    return [Like(pk, RepoRef(RepoKind(kind), RepoId(*name.split("/"))), at) for pk, kind, name, at in rows]
+
+
+def likers_of(session: Session, pk: int, *, after: int, limit: int) -> list[Liker]:
+    """In order of the users' keys."""
+    found = select(AccountRow.id, AccountRow.name, AccountRow.fullname).join(LikeRow, LikeRow.user_id == AccountRow.id)
+    found = found.where(LikeRow.repo_id == pk, AccountRow.id > after).order_by(AccountRow.id).limit(limit)
+    return [Liker(user_id, name, fullname or name) for user_id, name, fullname in session.execute(found)]
+
+
+def tags_in_use(session: Session, viewer: Viewer, kind: RepoKind) -> Sequence[str]:
+    carried = exists().where(RepoTagRow.repo_id == RepoRow.id, RepoRow.kind == kind, visible_to(viewer))
+    return session.scalars(select(RepoTagRow.tag).where(carried).distinct().order_by(RepoTagRow.tag)).all()
+
+
 # One repo -------------------------------------------------------------------------------------------------------------
 
 
@@ -211,7 +248,9 @@ def _tags_of(session: Session, pk: int) -> Sequence[str]:
     return session.scalars(select(RepoTagRow.tag).where(RepoTagRow.repo_id == pk)).all()
 
 
-def insert_repo(session: Session, ref: RepoRef, *, owner_id: int, key: str, visibility: Visibility, at: datetime) -> int:
+def insert_repo(
+    session: Session, ref: RepoRef, *, owner_id: int, key: str, visibility: Visibility, at: datetime
+) -> int:
     """Raises IntegrityError when the name is taken."""
     row = RepoRow(
         kind=ref.kind,
@@ -266,8 +305,10 @@ def storage_keys(session: Session) -> set[str]:
 # Pushes on their way --------------------------------------------------------------------------------------------------
 
 
-def add_pending(session: Session, pk: int, updates: Iterable[RefUpdate], pusher_id: int | None, at: datetime) -> None:
-    session.add_all(
+def add_pending(
+    session: Session, pk: int, updates: Iterable[RefUpdate], pusher_id: int | None, at: datetime
+) -> list[int]:
+    rows = [
         PendingPushRow(
             repo_id=pk,
             ref=each.ref,
@@ -277,13 +318,14 @@ def add_pending(session: Session, pk: int, updates: Iterable[RefUpdate], pusher_
             created_at=at,
         )
         for each in updates
-    )
+    ]
+    session.add_all(rows)
+    session.flush()
+    return [row.id for row in rows]
 
 
 def pending_pushes(session: Session, pk: int) -> Sequence[PendingPushRow]:
-    return session.scalars(
-        select(PendingPushRow).where(PendingPushRow.repo_id == pk).order_by(PendingPushRow.id)
-    ).all()
+    return session.scalars(select(PendingPushRow).where(PendingPushRow.repo_id == pk).order_by(PendingPushRow.id)).all()
 
 
 def repos_with_pending_pushes(session: Session) -> list[Repo]:
@@ -294,17 +336,6 @@ def delete_pending(session: Session, row_ids: Collection[int]) -> set[int]:
     """Those that were still there: each is reported by one settler only."""
     gone = delete(PendingPushRow).where(PendingPushRow.id.in_(row_ids)).returning(PendingPushRow.id)
     return set(session.scalars(gone))
-
-
-def delete_pending_update(session: Session, pk: int, moved: RefUpdate) -> None:
-    session.execute(
-        delete(PendingPushRow).where(
-            PendingPushRow.repo_id == pk,
-            PendingPushRow.ref == moved.ref,
-            PendingPushRow.old_sha.is_not_distinct_from(moved.old_sha),
-            PendingPushRow.new_sha.is_not_distinct_from(moved.new_sha),
-        )
-    )
 
 
 # Stored content -------------------------------------------------------------------------------------------------------
@@ -352,5 +383,69 @@ def grant(session: Session, pk: int, oids: Iterable[str]) -> None:
 
 def _insert_or_keep(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
     if rows:
-        insert_of = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
-        session.execute(insert_of(table).on_conflict_do_nothing(), rows)
+        session.execute(_insert_for(session)(table).on_conflict_do_nothing(), rows)
+
+
+def _insert_for(session: Session) -> Callable[[type[Base]], Any]:
+    """The dialect's own INSERT, which knows ON CONFLICT. Both dialects spell it alike."""
+    return sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+
+
+# Counts ---------------------------------------------------------------------------------------------------------------
+
+
+def add_downloads(session: Session, counts: Mapping[tuple[int, date], int]) -> None:
+    """Counts of a repo on a day. Repos deleted meanwhile are left out."""
+    pks = sorted({pk for pk, _ in counts})
+    alive = set(session.scalars(select(RepoRow.id).where(RepoRow.id.in_(pks)).order_by(RepoRow.id).with_for_update()))
+    kept = {(pk, day): count for (pk, day), count in sorted(counts.items()) if pk in alive}
+    for (pk, day), count in kept.items():
+        added = _insert_for(session)(DownloadRow).values(repo_id=pk, day=day, count=count)
+        session.execute(
+            added.on_conflict_do_update(
+                index_elements=[DownloadRow.repo_id, DownloadRow.day],
+                set_={"count": DownloadRow.count + added.excluded.count},
+            )
+        )
+        update_repo(
+            session,
+            pk,
+            downloads=RepoRow.downloads + count,
+            downloads_all_time=RepoRow.downloads_all_time + count,
+        )
+
+
+def add_like(session: Session, pk: int, user_id: int) -> None:
+    """Liking twice is liking once."""
+    _insert_or_keep(session, LikeRow, [{"repo_id": pk, "user_id": user_id}])
+    _recount_likes(session, pk)
+
+
+def remove_like(session: Session, pk: int, user_id: int) -> None:
+    session.execute(delete(LikeRow).where(LikeRow.repo_id == pk, LikeRow.user_id == user_id))
+    _recount_likes(session, pk)
+
+
+def _recount_likes(session: Session, pk: int) -> None:
+    likes = select(func.count()).select_from(LikeRow).where(LikeRow.repo_id == pk)
+    update_repo(session, pk, likes=likes.scalar_subquery())
+
+
+def downloads_since(session: Session, first: date) -> list[tuple[int, date, int]]:
+    found = select(DownloadRow.repo_id, DownloadRow.day, DownloadRow.count).where(DownloadRow.day >= first)
+    return list(session.execute(found).tuples())
+
+
+def likes_since(session: Session, first: datetime) -> list[tuple[int, datetime]]:
+    found = select(LikeRow.repo_id, LikeRow.created_at).where(LikeRow.created_at >= first)
+    return list(session.execute(found).tuples())
+
+
+def repos_with_recent_counts(session: Session) -> set[int]:
+    """Repos whose counts may have to fall."""
+    return set(session.scalars(select(RepoRow.id).where(or_(RepoRow.downloads > 0, RepoRow.trending_score > 0))))
+
+
+def write_counts(session: Session, counts: Sequence[Mapping[str, Any]]) -> None:
+    """Each with `id`, `downloads` and `trending_score`."""
+    session.execute(update(RepoRow), counts)

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 import pygit2
+from pygit2.enums import ObjectType
 
 from viveiro.errors import AlreadyExists, Conflict, InvalidName
 from viveiro.hub.git import BRANCHES, PULL_REQUESTS, TAGS
@@ -16,14 +17,14 @@ MAX_REF_BYTES: Final = 244
 
 
 def branch_ref(name: str) -> str:
-    return _checked(name, BRANCHES)
+    return check_name(name, BRANCHES)
 
 
 def tag_ref(name: str) -> str:
-    return _checked(name, TAGS)
+    return check_name(name, TAGS)
 
 
-def _checked(name: str, prefix: str) -> str:
+def check_name(name: str, prefix: str) -> str:
     """The full ref name. A name that looks like a commit id would make revisions ambiguous."""
     ref = f"{prefix}{name}"
     if (
@@ -107,7 +108,7 @@ def compare_and_swap(git: pygit2.Repository, ref: str, old: str | None, new: str
             git.references.create(ref, new)
         elif current is not None and new is None:
             current.delete()
-        elif current is not None:
+        elif current is not None and new is not None:
             current.set_target(new)  # libgit2 compares once more, under the ref's own lock
     except (ValueError, OSError, pygit2.GitError) as error:
         if target(git, ref) != old:
@@ -118,3 +119,9 @@ def compare_and_swap(git: pygit2.Repository, ref: str, old: str | None, new: str
 def refuse_existing(git: pygit2.Repository, ref: str) -> None:
     if target(git, ref) is not None:
         raise AlreadyExists("Reference {ref} already exists. Delete it first, or choose another name.", ref=ref)
+
+
+def write_annotation(git: pygit2.Repository, tag: str, sha: str, tagger: pygit2.Signature, message: str) -> str:
+    """The tag object only: libgit2's own call would move the ref in the same step."""
+    header = f"object {sha}\ntype commit\ntag {tag}\ntagger {tagger.name} <{tagger.email}> {tagger.time} +0000\n\n"
+    return str(git.odb.write(ObjectType.TAG, f"{header}{message.strip()}\n".encode("utf-8", "replace")))

@@ -1,40 +1,150 @@
-"""What the hub can do, as verbs. No HTTP."""
+"""What the hub can do, as verbs. No HTTP.
 
+Whoever acts is the first argument. A repo that the viewer may not see is missing, everywhere and with the same words.
+"""
+
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import Final, Literal, Self
+from uuid import uuid4
 
+import pygit2
+from pygit2.enums import ObjectType
+from sqlalchemy.exc import IntegrityError
+
+from viveiro.accounts.service import can, may_see, record, require_namespace
 from viveiro.accounts.types import Viewer
 from viveiro.db import Database, utc_now
-from viveiro.hub.types import Commit, Operation, Refs, RefUpdate, Repo, TreeEntry
+from viveiro.errors import (
+    AlreadyExists,
+    Conflict,
+    EntryNotFound,
+    Forbidden,
+    GatedRepo,
+    NotAuthenticated,
+    RepoNotFound,
+    RevisionNotFound,
+    Unavailable,
+)
+from viveiro.events import RevisionPushed
+from viveiro.hub import history, patterns, pushes, queries, refs
+from viveiro.hub.commits import CommitBuilder, give_content, signature
+from viveiro.hub.counting import DownloadCounter
+from viveiro.hub.files import Files, content_of
+from viveiro.hub.git import BRANCHES, MAIN, TAGS, create_bare_repository
+from viveiro.hub.index import read_index
+from viveiro.hub.ledger import Ledger
+from viveiro.hub.trees import FILE, TreeItem, write_tree
+from viveiro.hub.types import Commit, Refs, RefUpdate, Repo, TreeEntry
+from viveiro.jobs.outbox import publish
 from viveiro.settings import Settings
 from viveiro.storage import BlobStore
-from viveiro.types import Action, RepoRef, Visibility
+from viveiro.types import Action, RepoId, RepoKind, RepoRef, Visibility
 
-# SIGNATURES ONLY for the next minutes (hubcore writes the bodies now): build against these.
+__all__ = ["CommitBuilder", "Hub"]
 
-
-class CommitBuilder:
-    def add(self, operation: Operation) -> None: ...
-    def finish(self, summary: str, description: str = "", parent: str | None = None) -> Commit: ...
+MAX_ATTRIBUTES_BYTES: Final = 2**20
 
 
 class Hub:
-    """Repos of one installation. Threads may share it."""
+    """The repos of one installation. Threads may share it; so may processes, each with its own."""
 
     def __init__(
         self, database: Database, settings: Settings, blobs: BlobStore, *, clock: Callable[[], datetime] = utc_now
-    ) -> None: ...
-    def close(self) -> None: ...
+    ) -> None:
+        self.database = database
+        self.settings = settings
+        self.blobs = blobs
+        self._clock = clock
+        self._ledger = Ledger(database, blobs, settings.repos_dir, clock)
+        self._last_commits = history.LastCommits()
+        self._downloads = DownloadCounter(database, clock)
 
-    # repos -----------------------------------------------------------------------------------------------------------
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write down what is still only counted in memory."""
+        self._downloads.flush()
+
+    # Repos ------------------------------------------------------------------------------------------------------------
+
     def create_repo(self, viewer: Viewer, ref: RepoRef, *, visibility: Visibility = Visibility.PUBLIC) -> Repo:
-        ...
-        # AlreadyExists.url is RELATIVE ("/datasets/ns/name"): the API makes it absolute
+        """A repo with its first commit. AlreadyExists carries the address of the one that is there, as a path."""
+        if viewer.is_anonymous and not viewer.is_admin:
+            raise NotAuthenticated
+        with self.database.read() as session:
+            owner = require_namespace(session, viewer, ref.repo_id.namespace, Action.WRITE)
+            existing = queries.find_repo(session, ref)
+        if existing is not None:
+            raise _taken(existing.ref)
+        ref = RepoRef(ref.kind, RepoId(owner.name, ref.repo_id.name))
+        key = uuid4().hex
+        path = self._ledger.path(key)
+        # Files first: a crash before the row leaves a folder that the sweep finds, never a row without a folder.
+        git = create_bare_repository(path)
+        try:
+            self._register(viewer, ref, owner.id, key, visibility, git)
+        except IntegrityError as error:
+            shutil.rmtree(path, ignore_errors=True)
+            raise _taken(ref) from error
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+        return self.get_repo(viewer, ref)
 
-    def get_repo(self, viewer: Viewer, ref: RepoRef, action: Action = Action.READ) -> Repo: ...
-    def delete_repo(self, viewer: Viewer, ref: RepoRef) -> None: ...
+    def _register(
+        self, viewer: Viewer, ref: RepoRef, owner_id: int, key: str, visibility: Visibility, git: pygit2.Repository
+    ) -> None:
+        head = self._first_commit(viewer, ref.kind, git)
+        index = read_index(git, self.blobs, ref.kind, head)
+        now = self._clock()
+        with self.database.write() as session:
+            pk = queries.insert_repo(session, ref, owner_id=owner_id, key=key, visibility=visibility, at=now)
+            queries.write_index(session, pk, index, modified=now)
+            record(session, viewer, "repo.create", str(ref), visibility=visibility)
+            publish(session, RevisionPushed(pk, MAIN, None, head, viewer.user_id))
+
+    def _first_commit(self, viewer: Viewer, kind: RepoKind, git: pygit2.Repository) -> str:
+        media = patterns.MEDIA if kind is RepoKind.DATASET else ()
+        attributes = patterns.attributes_file((*patterns.LFS_BY_DEFAULT, *media)).encode()
+        blob = str(git.odb.write(ObjectType.BLOB, attributes))
+        tree = write_tree(git, [TreeItem(".gitattributes", FILE, blob)])
+        author = signature(viewer, self._clock())
+        return str(git.create_commit(MAIN, author, author, "initial commit", tree, []))
+
+    def get_repo(self, viewer: Viewer, ref: RepoRef, action: Action = Action.READ) -> Repo:
+        """READ is for what a page about the repo shows; the files of a gated repo take `require_files` besides."""
+        with self.database.read() as session:
+            repo = queries.find_repo(session, ref)
+        if repo is None or not may_see(viewer, repo.resource):
+            raise RepoNotFound(ref.repo_id, ref.kind)
+        if action is not Action.READ:
+            _require(viewer, action, repo)
+        return repo
+
+    def require_files(self, viewer: Viewer, repo: Repo) -> None:
+        """Raises GatedRepo when the viewer may know of the repo and not read its files."""
+        if not can(viewer, Action.READ, repo.resource):
+            raise GatedRepo(repo.name, repo.kind)
+
+    def delete_repo(self, viewer: Viewer, ref: RepoRef) -> None:
+        repo = self.get_repo(viewer, ref, Action.ADMIN)
+        with self._ledger.writing(repo):
+            with self.database.write() as session:
+                queries.delete_repo(session, repo.pk)
+                record(session, viewer, "repo.delete", str(repo.ref))
+            shutil.rmtree(self.repo_path(repo), ignore_errors=True)
+
     def update_repo(
         self,
         viewer: Viewer,
@@ -43,20 +153,84 @@ class Hub:
         visibility: Visibility | None = None,
         gated: Literal["auto", "manual", False] | None = None,
     ) -> Repo:
-        ...
-        # None leaves as it is, gated=False opens
+        """None leaves things as they are; `gated=False` opens the repo."""
+        repo = self.get_repo(viewer, ref, Action.ADMIN)
+        columns: dict[str, str | None] = {}
+        if visibility is not None:
+            columns["visibility"] = visibility
+        if gated is not None:
+            columns["gated"] = gated or None
+        if columns:
+            with self.database.write() as session:
+                queries.update_repo(session, repo.pk, **columns)
+                record(session, viewer, "repo.update", str(repo.ref), **columns)
+        return self.get_repo(viewer, ref)
 
-    def repo_path(self, repo: Repo) -> Path: ...
+    def repo_path(self, repo: Repo) -> Path:
+        """The bare repository's folder."""
+        return self._ledger.path(repo.storage_key)
 
-    # refs ------------------------------------------------------------------------------------------------------------
-    def resolve(self, repo: Repo, revision: str) -> str: ...
-    def refs(self, repo: Repo) -> Refs: ...
-    def create_branch(self, viewer: Viewer, repo: Repo, name: str, starting_point: str | None = None) -> None: ...
-    def delete_branch(self, viewer: Viewer, repo: Repo, name: str) -> None: ...
-    def create_tag(self, viewer: Viewer, repo: Repo, tag: str, revision: str, message: str | None = None) -> None: ...
-    def delete_tag(self, viewer: Viewer, repo: Repo, tag: str) -> None: ...
+    # Refs -------------------------------------------------------------------------------------------------------------
 
-    # reading (sha is what resolve() gave) ------------------------------------------------------------------------------
+    def resolve(self, repo: Repo, revision: str) -> str:
+        """The commit that a branch, a tag, `refs/…`, or a full or short commit id names."""
+        return self._resolve(self._ledger.open(repo), repo, revision)
+
+    def _resolve(self, git: pygit2.Repository, repo: Repo, revision: str) -> str:
+        sha = refs.find_commit(git, revision)
+        if sha is None:
+            raise RevisionNotFound(revision, repo.name)
+        return sha
+
+    def refs(self, repo: Repo) -> Refs:
+        return refs.list_refs(self._ledger.open(repo))
+
+    def create_branch(self, viewer: Viewer, repo: Repo, name: str, starting_point: str | None = None) -> None:
+        """From main's head unless told otherwise."""
+        _require(viewer, Action.WRITE, repo)
+        ref = refs.branch_ref(name)
+        with self._ledger.writing(repo) as git:
+            refs.refuse_existing(git, ref)
+            sha = self._resolve(git, repo, starting_point or MAIN)
+            self._move(repo, git, RefUpdate(ref, None, sha), viewer)
+
+    def delete_branch(self, viewer: Viewer, repo: Repo, name: str) -> None:
+        _require(viewer, Action.WRITE, repo)
+        ref = f"{BRANCHES}{name}"
+        if ref == MAIN:
+            raise Forbidden("Cannot delete {ref}: it is what everybody downloads.", ref=MAIN)
+        self._delete_ref(viewer, repo, ref, name)
+
+    def create_tag(self, viewer: Viewer, repo: Repo, tag: str, revision: str, message: str | None = None) -> None:
+        """Annotated when there is a message."""
+        _require(viewer, Action.WRITE, repo)
+        ref = refs.tag_ref(tag)
+        with self._ledger.writing(repo) as git:
+            refs.refuse_existing(git, ref)
+            target = self._resolve(git, repo, revision)
+            if message:
+                target = refs.write_annotation(git, tag, target, signature(viewer, self._clock()), message)
+            self._move(repo, git, RefUpdate(ref, None, target), viewer)
+
+    def delete_tag(self, viewer: Viewer, repo: Repo, tag: str) -> None:
+        _require(viewer, Action.WRITE, repo)
+        self._delete_ref(viewer, repo, f"{TAGS}{tag}", tag)
+
+    def _delete_ref(self, viewer: Viewer, repo: Repo, ref: str, name: str) -> None:
+        with self._ledger.writing(repo) as git:
+            target = refs.target(git, ref)
+            if target is None:
+                raise RevisionNotFound(name, repo.name)
+            self._move(repo, git, RefUpdate(ref, target, None), viewer)
+
+    def _move(self, repo: Repo, git: pygit2.Repository, moved: RefUpdate, viewer: Viewer) -> None:
+        try:
+            self._ledger.move(repo, git, moved, viewer.user_id)
+        except refs.RefMoved as error:
+            raise Conflict("{ref} was changed by someone else this moment. Try again.", ref=moved.ref) from error
+
+    # Reading: `sha` is what `resolve` gave ----------------------------------------------------------------------------
+
     def list_tree(
         self,
         repo: Repo,
@@ -68,43 +242,175 @@ class Hub:
         after: str | None = None,
         limit: int | None = None,
     ) -> list[TreeEntry]:
-        ...
-        # next page: after=entries[-1].path
+        """What lies in a folder, in git's order. The next page begins `after` the path of this one's last entry."""
+        path = path.strip("/")
+        files = self._files(repo, sha)
+        entries = files.folder(path, recursive=recursive, expand=expand, after=after, limit=limit)
+        if entries is None:
+            raise EntryNotFound(path, repo.name, sha)
+        return entries
 
-    def paths_info(self, repo: Repo, sha: str, paths: Iterable[str], *, expand: bool = False) -> list[TreeEntry]: ...
-    def entry(self, repo: Repo, sha: str, path: str) -> TreeEntry: ...
-    def read_blob(self, repo: Repo, oid: str) -> bytes: ...  # a git object
-    def stream_file(
-        self, repo: Repo, entry: TreeEntry, start: int = 0, stop: int | None = None
-    ) -> Iterator[bytes]: ...  # content, LFS or not
-    def lfs_patterns(self, repo: Repo, sha: str) -> tuple[str, ...]: ...  # of .gitattributes, for upload_mode()
-    def commits(self, repo: Repo, sha: str, *, skip: int = 0, limit: int = 50) -> list[Commit]: ...
-    def count_commits(self, repo: Repo, sha: str) -> int: ...
+    def paths_info(self, repo: Repo, sha: str, paths: Iterable[str], *, expand: bool = False) -> list[TreeEntry]:
+        """Those that exist, each once, in the order asked."""
+        files = self._files(repo, sha)
+        wanted = dict.fromkeys(path.strip("/") for path in paths)
+        entries = [entry for path in wanted if (entry := files.entry(path)) is not None]
+        return files.expanded(entries) if expand else entries
 
-    # writing ---------------------------------------------------------------------------------------------------------
-    def begin_commit(
-        self, viewer: Viewer, repo: Repo, revision: str
-    ) -> CommitBuilder: ...  # revision: branch, refs/heads/x, refs/pr/N
-    def grant_blob(
-        self, repo: Repo, sha256: str, size: int
-    ) -> None: ...  # after BlobWriter.finish(): content is stored, this repo may use it
-    def granted_sizes(
-        self, repo: Repo, oids: Iterable[str]
-    ) -> dict[str, int]: ...  # those of these sha256 that the repo was given
+    def entry(self, repo: Repo, sha: str, path: str) -> TreeEntry:
+        entry = self._files(repo, sha).entry(path)
+        if entry is None:
+            raise EntryNotFound(path, repo.name, sha)
+        return entry
 
-    # git over HTTP -----------------------------------------------------------------------------------------------------
+    def read_blob(self, repo: Repo, oid: str) -> bytes:
+        """A git object, by the id in `TreeEntry.oid`: for a big file, the pointer."""
+        return self._ledger.open(repo).odb.read(oid)[1]
+
+    def stream_file(self, repo: Repo, entry: TreeEntry, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes [start, stop) of a file's content, wherever they lie."""
+        return content_of(self._ledger.open(repo), self.blobs, entry, start, stop)
+
+    def lfs_patterns(self, repo: Repo, sha: str) -> tuple[str, ...]:
+        """Which names `.gitattributes` sends through LFS."""
+        entry = self._files(repo, sha).entry(".gitattributes")
+        if entry is None or entry.type != "file" or entry.size > MAX_ATTRIBUTES_BYTES:
+            return ()
+        return patterns.lfs_patterns(b"".join(self.stream_file(repo, entry)).decode("utf-8", "replace"))
+
+    def commits(self, repo: Repo, sha: str, *, skip: int = 0, limit: int = 50) -> list[Commit]:
+        """Newest first."""
+        return history.list_commits(self._ledger.open(repo), sha, skip=skip, limit=limit)
+
+    def count_commits(self, repo: Repo, sha: str) -> int:
+        return history.count_commits(self._ledger.open(repo), sha)
+
+    def _files(self, repo: Repo, sha: str) -> Files:
+        return Files(self._ledger.open(repo), sha, self._last_commits)
+
+    # Writing ----------------------------------------------------------------------------------------------------------
+
+    def begin_commit(self, viewer: Viewer, repo: Repo, revision: str) -> CommitBuilder:
+        """A commit onto a branch or a pull request. Tags and commit ids are not committed to."""
+        _require(viewer, Action.WRITE, repo)
+        ref = refs.committable_ref(self._ledger.open(repo), revision)
+        if ref is None:
+            raise RevisionNotFound(revision, repo.name)
+        return CommitBuilder(self._ledger, viewer, repo, ref, large_bytes=self.settings.lfs_threshold_bytes)
+
+    def grant_blob(self, repo: Repo, sha256: str, size: int) -> None:
+        """Content has been uploaded to this repo, and the store holds it whole: commits may name it from now on."""
+        with self.database.write() as session:
+            queries.insert_blob(session, sha256, size)
+            queries.grant(session, repo.pk, [sha256])
+            # The sweep deletes unused content inside a transaction of its own. Either it was before this one, and the
+            # content is gone now; or it will see the grant.
+            if self.blobs.size(sha256) != size:
+                raise Unavailable(
+                    "The uploaded content {sha256} has just been swept away. Upload it again.", sha256=sha256
+                )
+
+    def granted_sizes(self, repo: Repo, oids: Iterable[str]) -> dict[str, int]:
+        """Sizes of those of these contents that were given to this repo. Knowing a hash gives no access."""
+        with self.database.read() as session:
+            return queries.granted_sizes(session, repo.pk, oids)
+
+    # Pushes by git ----------------------------------------------------------------------------------------------------
+
     def prepare_push(
         self, viewer: Viewer, repo: Repo, updates: Sequence[RefUpdate], environment: Mapping[str, str]
     ) -> list[str]:
-        ...
-        # from pre-receive; environment = the hook's GIT_* variables (quarantine). Problems in words; empty list = accepted and noted
+        """Asked by the pre-receive hook, before any ref moves: what is wrong, in sentences. Nothing: the push is expected.
 
-    def finish_push(
-        self, repo: Repo
-    ) -> None: ...  # when receive-pack has ended, whatever its exit: indexes what moved, publishes events
-    def reconcile(self) -> None: ...  # at server start
+        Args:
+            environment: the hook's GIT_* variables, which say where the new objects lie.
+        """
+        _require(viewer, Action.WRITE, repo)
+        problems = pushes.check_updates(updates)
+        if not problems:
+            limit = self.settings.lfs_threshold_bytes
+            report = pushes.check_objects(self.repo_path(repo), updates, environment, large_bytes=limit)
+            problems = [*report.problems, *self._missing_content(viewer, repo, report)]
+        if not problems:
+            self._ledger.announce(repo, updates, viewer.user_id)
+        return problems
 
-    # counting ---------------------------------------------------------------------------------------------------------
-    def count_download(self, repo: Repo) -> None: ...
-    def like(self, viewer: Viewer, repo: Repo) -> None: ...
-    def unlike(self, viewer: Viewer, repo: Repo) -> None: ...
+    def _missing_content(self, viewer: Viewer, repo: Repo, report: pushes.PushReport) -> Iterator[str]:
+        sizes = give_content(self._ledger, viewer, repo, set(report.pointers))
+        for oid, (path, pointer) in report.pointers.items():
+            if oid not in sizes:
+                yield f"{path}: its LFS content {oid} was not uploaded. Run: git lfs push --all origin"
+            elif sizes[oid] != pointer.size:
+                yield f"{path}: its LFS pointer says {pointer.size} bytes, the content has {sizes[oid]}."
+
+    def finish_push(self, repo: Repo) -> None:
+        """`git receive-pack` has ended, one way or another: index what moved and tell the listeners."""
+        with suppress(RepoNotFound):
+            self._ledger.settle(repo)
+
+    def reconcile(self) -> None:
+        """Finish what a killed process left half done. Safe at any time."""
+        with self.database.read() as session:
+            waiting = queries.repos_with_pending_pushes(session)
+        for repo in waiting:
+            self.finish_push(repo)
+        self.sweep_folders()
+
+    def sweep_folders(self, older_than: timedelta = timedelta(hours=1)) -> int:
+        """Delete repositories without a row: of a creation that was cut short, or a deletion. How many."""
+        with self.database.read() as session:
+            known = queries.storage_keys(session)
+        oldest = self._clock() - older_than
+        orphans = [path for path in self.folders() if path.stem not in known and _modified(path) < oldest]
+        for path in orphans:
+            shutil.rmtree(path, ignore_errors=True)
+        return len(orphans)
+
+    def folders(self) -> list[Path]:
+        """Every bare repository on disk, known or not."""
+        return sorted(self.settings.repos_dir.glob("??/*.git"))
+
+    # Counts -----------------------------------------------------------------------------------------------------------
+
+    def count_download(self, repo: Repo) -> None:
+        self._downloads.count(repo.pk)
+
+    def like(self, viewer: Viewer, repo: Repo) -> None:
+        with self.database.write() as session:
+            queries.add_like(session, repo.pk, _user_id(viewer))
+
+    def unlike(self, viewer: Viewer, repo: Repo) -> None:
+        with self.database.write() as session:
+            queries.remove_like(session, repo.pk, _user_id(viewer))
+
+
+def _require(viewer: Viewer, action: Action, repo: Repo) -> None:
+    if can(viewer, action, repo.resource):
+        return
+    if viewer.is_anonymous:
+        raise NotAuthenticated
+    raise Forbidden(
+        "You can see {repo}, but not {action} it: that takes its owner, a member with that role, or an access token that "
+        "grants it.",
+        repo=repo.ref,
+        action=action,
+    )
+
+
+def _user_id(viewer: Viewer) -> int:
+    if viewer.user_id is None:
+        raise NotAuthenticated
+    return viewer.user_id
+
+
+def _taken(ref: RepoRef) -> AlreadyExists:
+    return AlreadyExists(
+        "You already created this {kind} repo: {repo_id}", url=f"/{ref.url_path}", kind=ref.kind, repo_id=ref.repo_id
+    )
+
+
+def _modified(path: Path) -> datetime:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+    except FileNotFoundError:  # deleted by someone else meanwhile
+        return utc_now()

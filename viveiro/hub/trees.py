@@ -67,15 +67,15 @@ def tree_of(git: pygit2.Repository, sha: str) -> str:
 
 def find(git: pygit2.Repository, tree: str, path: str) -> TreeItem | None:
     """The item at a path; the root, as a folder without a name, at the empty path."""
-    item = TreeItem("", FOLDER, tree)
-    for part in path.split("/") if path else ():
-        if not item.is_folder:
-            return None
-        found = next((child for child in read_tree(git, item.oid) if child.name == part), None)
-        if found is None:
-            return None
-        item = found
-    return item
+    if not path:
+        return TreeItem("", FOLDER, tree)
+    root = git[tree]
+    assert isinstance(root, pygit2.Tree)
+    try:
+        found = root[path]
+    except (KeyError, ValueError, pygit2.GitError):  # not there, or not even the shape of a path
+        return None
+    return TreeItem(path.rpartition("/")[2], int(found.filemode), str(found.id))
 
 
 def walk(
@@ -110,8 +110,8 @@ class Edit:
     """What becomes of one path, and of the paths below it."""
 
     delete: Literal["file", "folder"] | None = None
-    put: tuple[int, str] | None = None
-    """(mode, blob) of the file that is to be there."""
+    put: str | None = None
+    """The blob that is to be the file there."""
     below: dict[str, "Edit"] = field(default_factory=dict)
 
     def at(self, path: str) -> "Edit":
@@ -151,16 +151,19 @@ def _apply_to_item(
     git: pygit2.Repository, item: TreeItem | None, change: Edit, name: str, prefix: str
 ) -> TreeItem | None:
     path = f"{prefix}{name}"
+    mode = item.mode if item is not None and item.mode == PROGRAM else FILE
     if change.delete is not None:
         if item is None or item.is_folder != (change.delete == "folder"):
             raise NothingThere(path)
         item = None
     if change.put is not None:
+        if change.below:
+            raise Unprocessable("{path} would be a file and a folder at once.", path=path)
         if item is not None and item.is_folder:
             raise Unprocessable(
                 "{path} is a folder, so no file can have that name. Delete the folder first.", path=path
             )
-        return TreeItem(name, *change.put)
+        return TreeItem(name, mode, change.put)
     if not change.below:
         return item
     if item is not None and not item.is_folder:

@@ -1,7 +1,7 @@
 """What the hub holds, as values. No I/O."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
@@ -46,6 +46,20 @@ class Repo:
     @property
     def resource(self) -> Resource:
         return Resource(self.owner_id, self.name, self.visibility, gated=self.gated is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class RepoIndex:
+    """What SQL repeats of the commit that main points at, so that lists need not open any repository."""
+
+    head_sha: str | None
+    card: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    safetensors: dict[str, Any] | None = None
+    parameters: int | None = None
+    library_name: str | None = None
+    pipeline_tag: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class RepoSort(StrEnum):
@@ -95,6 +109,24 @@ class Page:
 
     repos: list[Repo]
     next: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """A repo that somebody likes."""
+
+    repo_pk: int
+    ref: RepoRef
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Liker:
+    """Somebody who likes a repo."""
+
+    user_id: int
+    name: str
+    fullname: str
 
 
 @dataclass(frozen=True, slots=True)

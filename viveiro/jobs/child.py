@@ -9,7 +9,8 @@ from typing import Final
 import structlog
 
 from viveiro.db import Database
-from viveiro.jobs.context import JobContext, JobStopped, attempt
+from viveiro.errors import LeaseLost
+from viveiro.jobs.context import JobContext, JobStopped, run_handler
 from viveiro.jobs.kinds import kinds
 from viveiro.jobs.messages import encode
 from viveiro.jobs.processes import PIPE_VARIABLE
@@ -19,23 +20,28 @@ from viveiro.settings import Settings
 
 STOPPED: Final = 128 + signal.SIGTERM
 
-log = structlog.get_logger()
 
-
-def run_child(settings: Settings, database: Database, job_id: str, attempt_number: int) -> int:
+def run_child(settings: Settings, database: Database, job_id: str, attempt: int) -> int:
     """Run the handler and tell the worker, over the pipe it passed, how that ended. The status to exit with."""
     pipe = _Pipe(int(os.environ.pop(PIPE_VARIABLE)))
+    try:
+        outcome = _run(settings, database, job_id, attempt, pipe)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # too late: it must not cut the last message in two
+    except JobStopped:
+        return STOPPED
+    pipe.send(_last_message(outcome))
+    return {Ending.RETURNED: 0, Ending.RELEASED: STOPPED}.get(outcome.ending, 1)
+
+
+def _run(settings: Settings, database: Database, job_id: str, attempt: int, pipe: "_Pipe") -> Outcome:
     stop = _stop_at_sigterm()
     with database.read() as session:
         job = get_job(session, job_id)
-    if job.state is not JobState.RUNNING or job.attempt != attempt_number:
-        log.warning("attempt_superseded", job_id=job_id, attempt=attempt_number)
-        return 1
-    structlog.contextvars.bind_contextvars(job_id=job_id, job_kind=job.kind, attempt=attempt_number)
+    if job.state is not JobState.RUNNING or job.attempt != attempt:
+        raise LeaseLost(job_id, attempt)
+    structlog.contextvars.bind_contextvars(job_id=job_id, job_kind=job.kind, attempt=attempt)
     context = JobContext(job, settings, database, pipe.send, stop)
-    outcome = attempt(kinds[job.kind], context, job.arguments, sys.stderr)
-    pipe.send(_last_message(outcome))
-    return {Ending.RETURNED: 0, Ending.RELEASED: STOPPED}.get(outcome.ending, 1)
+    return run_handler(kinds[job.kind], context, job.arguments, sys.stderr)
 
 
 class _Pipe:

@@ -43,7 +43,7 @@ class JobContext:
     @property
     def folder(self) -> Path:
         """The job's own folder. Later attempts find there what this one left: checkpoints belong here."""
-        folder = self.settings.jobs_dir / self.id
+        folder = self.settings.runs_dir / self.id
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -70,7 +70,7 @@ class JobContext:
         leases.still_mine(session, self.id, self.attempt)
 
 
-def attempt(kind: JobKind, context: JobContext, arguments: Mapping[str, Any], log: TextIO) -> Outcome:
+def run_handler(kind: JobKind, context: JobContext, arguments: Mapping[str, Any], log: TextIO) -> Outcome:
     """Run the handler. Whatever it raises becomes an outcome; the traceback goes to `log`."""
     try:
         result = kind.handler(context, **arguments)

@@ -39,7 +39,7 @@ def _become(command: Sequence[str], leash: int) -> NoReturn:
     if os.getppid() != leash:
         os._exit(1)  # the leash died before the kernel knew what to do then
     try:
-        os.execvpe(command[0], list(command), {**os.environ, "VIVEIRO_PARENT_PID": str(leash)})
+        os.execvpe(command[0], list(command), {**os.environ, "VIVEIRO_PARENT_PID": str(leash)})  # noqa: S606 - no shell is wanted
     except OSError as error:
         os.write(2, f"{command[0]}: {error.strerror}\n".encode())
         os._exit(127)

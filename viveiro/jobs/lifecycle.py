@@ -58,11 +58,13 @@ def settle(job: Job, outcome: Outcome, now: datetime, retry_delay: timedelta) ->
     data = {"reason": outcome.ending.value, "error": outcome.error}
     if failures >= job.max_attempts or not outcome.may_retry:
         return Settlement(JobEventType.FAILED, data, failures, job.run_at)
-    pause = delay_before_retry(failures, retry_delay) if outcome.ending is Ending.FAILED else timedelta(0)
-    return Settlement(JobEventType.REQUEUED, data | {"run_at": (now + pause).isoformat()}, failures, now + pause)
+    # What failed waits; what was lost or given back keeps its place in the queue.
+    failed = outcome.ending is Ending.FAILED
+    run_at = now + delay_before_retry(failures, retry_delay) if failed else job.run_at
+    return Settlement(JobEventType.REQUEUED, data | {"run_at": run_at.isoformat()}, failures, run_at)
 
 
 def delay_before_retry(failures: int, first: timedelta) -> timedelta:
     """Four times longer after each failure, and never longer than ten minutes (or than `first`, if that is more)."""
-    longest = max(first, LONGEST_RETRY_DELAY)
-    return min(first * 4 ** min(failures - 1, 16), longest)
+    factor: int = 4 ** min(failures - 1, 16)
+    return min(first * factor, max(first, LONGEST_RETRY_DELAY))

@@ -39,8 +39,29 @@ def last_lines(path: Path, since: int = 0) -> str:
     return "\n".join(lines[-TAIL_LINES:])
 
 
+def read_all(settings: Settings, job_id: str) -> tuple[bytes, int]:
+    """What is kept, oldest first, and the position in the current file from where to read on.
+
+    At most twice `job_log_bytes`, and what a job wrote since its worker last looked.
+    """
+    older = older_log_path(settings, job_id)
+    text, position = read_from(settings, job_id, 0)
+    return (older.read_bytes() if older.exists() else b"") + text, position
+
+
+def read_from(settings: Settings, job_id: str, position: int) -> tuple[bytes, int]:
+    """What came after `position` in the current file, and the new position. A file that was rolled over is read from its start."""
+    path = log_path(settings, job_id)
+    if not path.exists():
+        return b"", position
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(position if position <= size else 0)
+        return file.read(), file.tell()
+
+
 def delete_files(settings: Settings, job_id: str) -> None:
     """Log and folder. They may be gone already."""
     log_path(settings, job_id).unlink(missing_ok=True)
     older_log_path(settings, job_id).unlink(missing_ok=True)
-    shutil.rmtree(settings.jobs_dir / job_id, ignore_errors=True)
+    shutil.rmtree(settings.runs_dir / job_id, ignore_errors=True)

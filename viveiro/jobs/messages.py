@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from viveiro.jobs.types import Message
+from viveiro.jobs.types import JobEventType, Message
 
 
 def encode(message: Message) -> bytes:
@@ -40,3 +40,13 @@ def storable(value: Any) -> Any:
     if hasattr(value, "item"):
         return storable(value.item())
     return str(value)
+
+
+def coalesced(messages: Sequence[Message]) -> list[Message]:
+    """Every metric, and of the progress only the latest: what stood in between, nobody will look at."""
+    latest = max((at for at, message in enumerate(messages) if _is_progress(message)), default=None)
+    return [message for at, message in enumerate(messages) if at == latest or not _is_progress(message)]
+
+
+def _is_progress(message: Message) -> bool:
+    return bool(message["type"] == JobEventType.PROGRESS)

@@ -1,10 +1,12 @@
 """Runs each job in a process of its own, on a leash."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Final
@@ -18,6 +20,8 @@ from viveiro.settings import Settings
 
 PIPE_VARIABLE: Final = "VIVEIRO_JOB_PIPE"
 PIPE_CHUNK: Final = 2**16
+LAST_WORD_SECONDS: Final = 10.0
+"""A process that has said how its job ended, and is still there after this, hangs in its own shutdown: it is killed."""
 
 ChildCommand = Callable[[str, int], list[str]]
 
@@ -27,7 +31,7 @@ class LocalProcessRunner:
         self._settings = settings
         self._child_command = child_command
         self._gpus = visible_gpus()
-        self._lent: dict[str, list[str]] = {}
+        self._lent: dict[tuple[str, int], list[str]] = {}
         # Nobody ever writes to it. Each leash reads it, and its end means that this process is gone.
         self._life, self._kept_open = os.pipe()
 
@@ -71,12 +75,12 @@ class LocalProcessRunner:
         if self._gpus:
             taken = {gpu for gpus in self._lent.values() for gpu in gpus}
             free = [gpu for gpu in self._gpus if gpu not in taken]
-            self._lent[job.id] = free[: job.slots.get("gpu", 0)]
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(self._lent[job.id])
+            lent = self._lent[job.id, job.attempt] = free[: job.slots.get("gpu", 0)]
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(lent)
         return environment
 
     def _take_back(self, job: Job) -> None:
-        self._lent.pop(job.id, None)
+        self._lent.pop((job.id, job.attempt), None)
 
 
 class JobProcess:
@@ -101,6 +105,7 @@ class JobProcess:
         self._rest = b""
         self._said: list[Message] = []
         self._final: dict[str, Message] = {}
+        self._kill_at = math.inf
         self._outcome: Outcome | None = None
 
     def messages(self) -> list[Message]:
@@ -110,6 +115,8 @@ class JobProcess:
         return said
 
     def outcome(self) -> Outcome | None:
+        if time.monotonic() >= self._kill_at:
+            self.kill()
         if self._outcome is None and self._process.poll() is not None:
             self._read()
             os.close(self._pipe)
@@ -143,6 +150,7 @@ class JobProcess:
             self._said.append(message)
         else:
             self._final[message["type"]] = message
+            self._kill_at = min(self._kill_at, time.monotonic() + LAST_WORD_SECONDS)
 
 
 def judge(final: Mapping[str, Message], log_tail: Callable[[], str]) -> Outcome:

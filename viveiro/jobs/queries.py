@@ -111,25 +111,30 @@ def events(session: Session, job_id: str, after: int, limit: int) -> list[JobEve
         .order_by(JobEventRow.seq)
         .limit(limit)
     )
-    return [
-        JobEvent(row.job_id, row.seq, row.at, JobEventType(row.type), row.data) for row in session.scalars(query)
-    ]
+    return [JobEvent(row.job_id, row.seq, row.at, JobEventType(row.type), row.data) for row in session.scalars(query)]
 
 
 def next_due(session: Session, now: datetime, kinds: Iterable[str], within: Slots) -> JobRow | None:
-    """The queued job that is first in turn among those that `within` suffices for, locked. Jobs that another worker is claiming are passed over."""
-    query = _due(now, kinds).where(*(_wanted(name) <= count for name, count in within.items()))
-    query = query.order_by(JobRow.priority.desc(), JobRow.run_at, JobRow.id).limit(1)
+    """The queued job that is first in turn among those that `within` suffices for, locked.
+
+    Jobs that another worker is claiming at this moment are passed over.
+    """
+    query = _due(now, kinds, within).order_by(JobRow.priority.desc(), JobRow.run_at, JobRow.id).limit(1)
     return session.scalars(query.with_for_update(skip_locked=True)).one_or_none()
 
 
-def has_due(session: Session, now: datetime, kinds: Iterable[str]) -> bool:
-    return session.scalar(_due(now, kinds).with_only_columns(JobRow.id).limit(1)) is not None
+def has_due(session: Session, now: datetime, kinds: Iterable[str], within: Slots) -> bool:
+    """A look before claiming: most looks find nothing, and need not take the write lock."""
+    query = _due(now, kinds, within).with_only_columns(JobRow.id)
+    return session.scalar(query.limit(1)) is not None
 
 
-def _due(now: datetime, kinds: Iterable[str]) -> Select[tuple[JobRow]]:
+def _due(now: datetime, kinds: Iterable[str], within: Slots) -> Select[JobRow]:
     return select(JobRow).where(
-        JobRow.state == JobState.QUEUED.value, JobRow.run_at <= now, JobRow.kind.in_(list(kinds))
+        JobRow.state == JobState.QUEUED.value,
+        JobRow.run_at <= now,
+        JobRow.kind.in_(list(kinds)),
+        *(_wanted(name) <= count for name, count in within.items()),
     )
 
 
@@ -154,8 +159,8 @@ def renew(session: Session, worker: str, job_ids: Sequence[str], until: datetime
     )
 
 
-def lapsed_ids(session: Session, now: datetime) -> list[str]:
-    return list(session.scalars(select(JobRow.id).where(*_lapsed(now))))
+def has_lapsed(session: Session, now: datetime) -> bool:
+    return session.scalar(select(JobRow.id).where(*_lapsed(now)).limit(1)) is not None
 
 
 def next_lapsed(session: Session, now: datetime) -> JobRow | None:

@@ -1,10 +1,11 @@
 """Runs housekeeping jobs in threads of the worker. Daemon threads: one that hangs cannot keep the worker from ending."""
 
+import io
 import queue
 import threading
 
 from viveiro.db import Database
-from viveiro.jobs.context import JobContext, attempt
+from viveiro.jobs.context import JobContext, run_handler
 from viveiro.jobs.kinds import kinds
 from viveiro.jobs.logs import log_path
 from viveiro.jobs.types import Ending, Job, Message, Outcome
@@ -45,10 +46,17 @@ class JobThread:
         self._stop.set()
 
     def _run(self) -> None:
-        path = log_path(self._settings, self.job.id)
+        log = io.StringIO()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a") as log:
-                self._outcome = attempt(kinds[self.job.kind], self._context, self.job.arguments, log)
+            self._outcome = run_handler(kinds[self.job.kind], self._context, self.job.arguments, log)
+            self._keep(log.getvalue())
         except BaseException as error:  # the worker waits for an outcome: whatever happens, there must be one
             self._outcome = Outcome(Ending.FAILED, error=f"{type(error).__name__}: {error}")
+
+    def _keep(self, text: str) -> None:
+        """Housekeeping that went well leaves no log: there are too many of these jobs."""
+        if text:
+            path = log_path(self._settings, self.job.id)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as file:
+                file.write(text)

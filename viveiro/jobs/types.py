@@ -38,6 +38,11 @@ class JobEventType(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether no event can follow."""
+        return self in (JobEventType.SUCCEEDED, JobEventType.FAILED, JobEventType.CANCELLED)
+
 
 class Isolation(StrEnum):
     """Where a handler runs."""
@@ -92,7 +97,7 @@ class Job:
     run_at: datetime
     slots: dict[str, int]
     progress: dict[str, Any] | None
-    result: Json
+    result: Any
     error: str | None
     owner_id: int | None
     created_at: datetime

@@ -8,7 +8,7 @@ on which of the two happened: a batch is always the same batch.
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +23,12 @@ LAYOUT: Final = 1
 
 
 class FeatureCache:
-    """Features of texts by one encoder. The encoder is opened only when a shard is missing."""
+    """Features of texts by the encoder in a folder, which is opened only when a shard is missing."""
 
-    def __init__(self, folder: Path, base: Path, max_length: int | None, open_encoder: Callable[[], SentenceEncoder]) -> None:
-        key = hashlib.sha256(f"{LAYOUT} {fingerprint(base)} {max_length} {has_bfloat16()}".encode()).hexdigest()[:32]
+    def __init__(self, folder: Path, encoder: Path) -> None:
+        key = hashlib.sha256(f"{LAYOUT} {fingerprint(encoder)} {has_bfloat16()}".encode()).hexdigest()[:32]
         self._folder = folder / key
-        self._open_encoder = open_encoder
+        self._encoder_folder = encoder
         self._encoder: SentenceEncoder | None = None
 
     def features(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
@@ -55,7 +55,7 @@ class FeatureCache:
 
     def _encode(self, texts: list[str]) -> np.ndarray:
         if self._encoder is None:
-            self._encoder = self._open_encoder()
+            self._encoder = SentenceEncoder(self._encoder_folder)
         return self._encoder.encode(texts)
 
 

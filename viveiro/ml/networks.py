@@ -6,7 +6,7 @@ no code that came with a model is ever run.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ class NoWeights(InvalidInput):
 class UnknownModule(Unprocessable):
     def __init__(self, kind: str) -> None:
         super().__init__(
-            "The model uses the module {kind}, which is not served. Known: Transformer, Pooling, Normalize, Dense.", kind=kind
+            "The model uses the module {kind}, which is not served. Known: Transformer, WeightedLayerPooling, Pooling, Normalize, Dense, Dropout.", kind=kind
         )
 
 
@@ -48,18 +48,43 @@ class Network(nn.Module):
     The trunk may be in a lower precision. What follows it stays in float32, where rounding would show.
     """
 
-    def __init__(self, trunk: nn.Module, stages: nn.ModuleList, dimension: int, max_length: int) -> None:
+    def __init__(
+        self, trunk: nn.Module, stages: nn.ModuleList, dimension: int, max_length: int, blend: "LayerBlend | None" = None
+    ) -> None:
         super().__init__()
         self.trunk = trunk
+        self.blend = blend
         self.stages = stages
         self.dimension = dimension
         self.max_length = max_length
 
     def forward(self, token_ids: Tensor, mask: Tensor) -> Tensor:
-        rows = self.trunk(input_ids=token_ids, attention_mask=mask)[0].float()
+        if self.blend is None:
+            rows = self.trunk(input_ids=token_ids, attention_mask=mask)[0].float()
+        else:
+            output = self.trunk(input_ids=token_ids, attention_mask=mask, output_hidden_states=True)
+            rows = self.blend(output.hidden_states)
         for stage in self.stages:
             rows = stage(rows, mask)
         return rows
+
+
+class LayerBlend(nn.Module):
+    """A weighted mean of the trunk's last layers: upper ones know the meaning, lower ones still know the words."""
+
+    def __init__(self, weights: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weights", weights / weights.sum())
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> "LayerBlend":
+        refuse_pickles(folder)
+        return cls(load_file(folder / "model.safetensors")["layer_weights"].float())
+
+    def forward(self, layers: Sequence[Tensor]) -> Tensor:
+        weights: Any = self.weights
+        last = layers[-len(weights) :]
+        return torch.stack([weight * layer.float() for weight, layer in zip(weights, last, strict=True) if weight]).sum(0)
 
 
 class Pooling(nn.Module):
@@ -182,11 +207,16 @@ def _sentence_network(folder: Path) -> Network:
     first, *rest = _modules(folder)
     if _kind(first) != "Transformer":
         raise UnknownModule(str(first["type"]))
+    blend = None
+    if rest and _kind(rest[0]) == "WeightedLayerPooling":
+        blend = LayerBlend.from_folder(_inside(folder, rest.pop(0)["path"]))
     stages = nn.ModuleList(_stage(_kind(module), _inside(folder, module["path"])) for module in rest)
-    return _encoder_network(folder, _inside(folder, first["path"]), stages)
+    return _encoder_network(folder, _inside(folder, first["path"]), stages, blend)
 
 
-def _encoder_network(folder: Path, encoder_folder: Path, stages: nn.ModuleList) -> Network:
+def _encoder_network(
+    folder: Path, encoder_folder: Path, stages: nn.ModuleList, blend: LayerBlend | None = None
+) -> Network:
     from transformers import AutoModel
 
     trunk: Any = _load(AutoModel, encoder_folder)
@@ -196,7 +226,7 @@ def _encoder_network(folder: Path, encoder_folder: Path, stages: nn.ModuleList) 
             dimension *= len(stage.modes)
         elif isinstance(stage, Dense):
             dimension = stage.linear.out_features
-    return Network(trunk, stages, dimension, longest_input(folder))
+    return Network(trunk, stages, dimension, longest_input(folder), blend)
 
 
 def _classifier_network(folder: Path) -> Network:

@@ -1,13 +1,13 @@
 """Text classification: each text gets one label of a fixed set."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from viveiro.ml.artefact import Artefact, Decision, read_artefact, write_artefact
+from viveiro.ml.artefact import Artefact, Decision, add_head, lay_out_encoder, making, read_artefact
 from viveiro.ml.data import LabelSpace, TooFewRows, text_key
 from viveiro.ml.task import Column, Comparison, Table, Trained, Workplace, tasks
 from viveiro.ml.texts import Texts, prepared, texts_of
@@ -105,25 +105,23 @@ class TextClassification:
         """Of everything random. The same description and the same seed give the same model."""
 
     def train(self, train: Table, validation: Table, params: Params, workplace: Workplace) -> Trained:
-        """The head is chosen on the validation rows, then fitted once more on all rows but the test's."""
-        from viveiro.ml.heads import choose_strength, fit_head
+        """The head's penalty is chosen on the validation rows; then it is fitted once more on all rows but the test's."""
+        from viveiro.ml.heads import fit_head
+        from viveiro.ml.networks import longest_input
 
         space = self._label_space(train)
-        limit = self._limit(params, workplace)
+        longest = longest_input(workplace.base)
+        limit = longest if params.max_length == "auto" else min(params.max_length, longest)
         texts = [*self.prepare(train["text"]), *self.prepare(validation["text"])]
-        features = self._features(texts, limit, workplace)
         labels = space.encode([*train["label"], *validation["label"]])
-        count = len(train["text"])
-        workplace.report({"stage": "head", "rows": len(texts), "classes": len(space.names)})
-        held_out = (features[count:], labels[count:])
-        strength = params.strength
-        if strength == "auto" and len(texts) == count:
-            strength = DEFAULT_STRENGTH
-        elif strength == "auto":
-            strength = choose_strength(features[:count], labels[:count], held_out, len(space.names), params.class_weights)
-        head = fit_head(features, labels, len(space.names), strength, params.class_weights)
-        artefact = Artefact(self.name, space.names, params.method, limit, "softmax", workplace.origin)
-        write_artefact(workplace.artefact, workplace.base, (head.weight, head.bias), artefact)
+        with making(workplace.artefact) as folder:
+            lay_out_encoder(workplace.base, folder, limit)
+            features = self._features(texts, folder, workplace)
+            workplace.report({"stage": "head", "rows": len(texts), "classes": len(space.names)})
+            strength = self._strength(features, labels, len(train["text"]), params)
+            head = fit_head(features, labels, len(space.names), strength, params.class_weights)
+            artefact = Artefact(self.name, space.names, params.method, limit, "softmax", workplace.origin)
+            add_head(folder, head.weight, head.bias, artefact)
         resolved = {**params.model_dump(), "strength": strength, "max_length": limit}
         return Trained(workplace.artefact, resolved, space.names)
 
@@ -132,21 +130,22 @@ class TextClassification:
             raise TooFewRows(len(train["text"]), FEWEST_ROWS)
         return LabelSpace.fit(train["label"])
 
-    def _limit(self, params: Params, workplace: Workplace) -> int:
-        from viveiro.ml.networks import longest_input
-
-        longest = longest_input(workplace.base)
-        return longest if params.max_length == "auto" else min(params.max_length, longest)
-
-    def _features(self, texts: Sequence[str], limit: int, workplace: Workplace) -> np.ndarray:
-        from viveiro.ml.embedding import SentenceEncoder
+    def _features(self, texts: Sequence[str], encoder: Path, workplace: Workplace) -> np.ndarray:
         from viveiro.ml.features import FeatureCache
 
-        def open_encoder() -> SentenceEncoder:
-            return SentenceEncoder(workplace.base, max_length=limit)
-
-        cache = FeatureCache(workplace.cache, workplace.base, limit, open_encoder)
+        cache = FeatureCache(workplace.cache, encoder)
         return cache.features(texts, lambda done, of: workplace.report({"stage": "features", "done": done, "of": of}))
+
+    def _strength(self, features: np.ndarray, labels: np.ndarray, train_rows: int, params: Params) -> float:
+        from viveiro.ml.heads import choose_strength
+
+        if params.strength != "auto":
+            return params.strength
+        if train_rows == len(labels):
+            return DEFAULT_STRENGTH
+        held_out = (features[train_rows:], labels[train_rows:])
+        classes = int(labels.max()) + 1
+        return choose_strength(features[:train_rows], labels[:train_rows], held_out, classes, params.class_weights)
 
     # 6. Metrics
 

@@ -1,0 +1,111 @@
+"""Small answers that clients expect, and clear refusals for what this hub does not offer yet."""
+
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from viveiro.api.hub.answers import json_answer
+from viveiro.api.hub.places import PlaceDep
+from viveiro.errors import NotFound, NotOffered, RepoNotFound
+from viveiro.http.dependencies import DatabaseDep, HubDep, ViewerDep
+from viveiro.hub.listing import tags_by_type
+from viveiro.types import RepoKind
+
+router = APIRouter(tags=["hub"])
+last_router = APIRouter(tags=["hub"], include_in_schema=False)
+"""Matches whatever no other route did: included last."""
+
+_ALL_METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@router.get("/api/models-tags-by-type")
+def model_tags(viewer: ViewerDep, database: DatabaseDep) -> Response:
+    with database.read() as session:
+        return json_answer(tags_by_type(session, viewer, RepoKind.MODEL))
+
+
+@router.get("/api/datasets-tags-by-type")
+def dataset_tags(viewer: ViewerDep, database: DatabaseDep) -> Response:
+    with database.read() as session:
+        return json_answer(tags_by_type(session, viewer, RepoKind.DATASET))
+
+
+@router.head("/api/telemetry/{topic:path}")
+async def telemetry() -> Response:
+    """Clients tell what they were used for. Nothing is kept."""
+    return Response(status_code=204)
+
+
+@router.get("/api/agent-harnesses")
+async def agent_harnesses() -> Response:
+    return json_answer({"standardEnvVars": [], "harnesses": {}})
+
+
+_XET: Final = (
+    "This hub does not speak Xet yet. Large files travel by LFS: set HF_HUB_DISABLE_XET=1 in the client's environment."
+)
+
+
+@router.get("/api/{kind:kind}/{namespace}/{name}/xet-read-token/{rest:path}")
+@router.get("/api/{kind:kind}/{namespace}/{name}/xet-write-token/{rest:path}")
+def xet_token(place: PlaceDep, viewer: ViewerDep, hub: HubDep) -> Response:
+    hub.get_repo(viewer, place.ref)
+    raise NotOffered(_XET)
+
+
+_NOT_OFFERED: Final = {
+    "discussions": "discussions and pull requests",
+    "duplicate": "duplicating repos",
+    "lfs-files": "managing LFS files",
+    "super-squash": "squashing history",
+    "user-access-request": "requests for access to gated repos",
+    "safetensors-metadata": "metadata of safetensors; clients read it from the files",
+    "leaderboard": "leaderboards",
+    "compare": "comparing revisions",
+    "treesize": "sizes of folders",
+    "resource-group": "resource groups",
+    **dict.fromkeys(
+        ("secrets", "variables", "runtime", "hardware", "sleeptime", "pause", "restart", "dev-mode", "volumes", "logs"),
+        "running Spaces; it stores them",
+    ),
+}
+"""What may follow a repo in an address of the Hub's."""
+
+_NOT_OFFERED_ANYWHERE: Final = {
+    "/api/collections": "collections",
+    "/api/settings/webhooks": "webhooks",
+    "/api/settings/repositories": "an overview of storage",
+    "/api/repos/move": "moving repos",
+    "/api/buckets": "buckets",
+    "/api/jobs": "the Jobs API of huggingface.co; see viveiro jobs and viveiro runs",
+    "/api/scheduled-jobs": "scheduled jobs",
+    "/api/kernels": "kernel repos",
+    "/api/papers": "papers",
+    "/api/daily_papers": "papers",
+    "/oauth": "signing in through a browser; use an access token: hf auth login --token hf_…",
+}
+
+
+@last_router.api_route("/api/{kind:kind}/{rest:path}", methods=_ALL_METHODS)
+async def unknown_repo_route(request: Request) -> Response:
+    kind: RepoKind = request.path_params["kind"]
+    parts = request.path_params["rest"].split("/")
+    if len(parts) == 1 or parts[1] in ("tree", "revision", "resolve", "refs", "commits", "paths-info"):
+        # huggingface.co has a few old repos without a namespace; here every repo has one.
+        raise RepoNotFound(parts[0], kind.value)
+    what = _NOT_OFFERED.get(parts[2]) if len(parts) > 2 else None
+    raise _refusal(request, what)
+
+
+@last_router.api_route("/api/{rest:path}", methods=_ALL_METHODS)
+@last_router.api_route("/oauth/{rest:path}", methods=_ALL_METHODS)
+async def unknown_route(request: Request) -> Response:
+    path = request.url.path
+    matches = (what for prefix, what in _NOT_OFFERED_ANYWHERE.items() if f"{path}/".startswith(f"{prefix}/"))
+    raise _refusal(request, next(matches, None))
+
+
+def _refusal(request: Request, what: str | None) -> NotFound | NotOffered:
+    if what is not None:
+        return NotOffered("This hub does not offer {what}.", what=what)
+    return NotFound("Nothing answers {method} {path} here.", method=request.method, path=request.url.path)

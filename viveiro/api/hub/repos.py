@@ -1,0 +1,161 @@
+"""Repos as wholes: create, delete, change; whether the caller may read or write; what to do before a commit."""
+
+import base64
+import binascii
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from viveiro.accounts.types import Viewer
+from viveiro.api.hub.answers import json_answer, page_url
+from viveiro.api.hub.places import REPO, PlaceDep
+from viveiro.api.hub.schemas import CreateRepo, Preupload, PreuploadFile, RepoName, RepoSettings, ValidateYaml
+from viveiro.errors import AlreadyExists, InvalidInput, NotAuthenticated, NotOffered
+from viveiro.http.dependencies import HubDep, SettingsDep, ViewerDep
+from viveiro.http.urls import public_url
+from viveiro.hub.cards import check_card
+from viveiro.hub.paths import check_path
+from viveiro.hub.patterns import is_ignored, lfs_patterns
+from viveiro.hub.service import Hub
+from viveiro.hub.types import Repo
+from viveiro.hub.uploads import PendingFile, upload_mode
+from viveiro.types import Action, RepoId, RepoRef, Visibility
+
+router = APIRouter(tags=["hub"])
+
+_SPACE_FEATURES: Final = ("template", "hardware", "secrets", "variables", "volumes")
+
+
+@router.post("/api/repos/create")
+def create(body: CreateRepo, request: Request, viewer: ViewerDep, hub: HubDep) -> Response:
+    _refuse_what_would_be_forgotten(body)
+    visibility = _visibility(body.visibility, body.private) or Visibility.PUBLIC
+    try:
+        repo = hub.create_repo(viewer, _named(body, viewer), visibility=visibility)
+    except AlreadyExists as error:
+        # Clients that said exist_ok read the address of the one that exists.
+        url = error.url and public_url(request) + error.url
+        raise AlreadyExists(error.template, url=url, **error.fields) from error
+    return json_answer({"url": page_url(public_url(request), repo), "name": repo.name, "id": str(repo.pk)})
+
+
+@router.delete("/api/repos/delete")
+def delete(body: RepoName, viewer: ViewerDep, hub: HubDep) -> Response:
+    hub.delete_repo(viewer, _named(body, viewer))
+    return json_answer({"success": True})
+
+
+def _named(body: RepoName, viewer: Viewer) -> RepoRef:
+    namespace = body.organization or viewer.name
+    if namespace is None:
+        raise NotAuthenticated
+    return RepoRef(body.kind, RepoId.parse(body.name if "/" in body.name else f"{namespace}/{body.name}"))
+
+
+def _refuse_what_would_be_forgotten(body: CreateRepo) -> None:
+    asked = [name for name in _SPACE_FEATURES if getattr(body, name)]
+    if asked:
+        raise NotOffered(
+            "This hub stores Spaces and does not run them, so {asked} would have no effect. Create the Space without.",
+            asked=", ".join(asked),
+        )
+    if body.resource_group is not None:
+        raise NotOffered("This hub has no resource groups. Give access by organisation, and leave resourceGroupId out.")
+
+
+def _visibility(visibility: str | None, private: bool | None) -> Visibility | None:
+    """Older clients send `private`."""
+    if visibility is None:
+        return None if private is None else Visibility.PRIVATE if private else Visibility.PUBLIC
+    try:
+        return Visibility(visibility)
+    except ValueError as error:
+        raise InvalidInput(
+            "{visibility!r} is no visibility here. Choose public or private.", visibility=visibility
+        ) from error
+
+
+@router.put(REPO + "/settings")
+def change_settings(body: RepoSettings, place: PlaceDep, viewer: ViewerDep, hub: HubDep) -> Response:
+    visibility = _visibility(body.visibility, body.private)
+    if visibility is None and body.gated is None:
+        raise InvalidInput(
+            "Nothing to change was sent. Send visibility (public or private) or gated (auto, manual, false)."
+        )
+    repo = hub.update_repo(viewer, place.ref, visibility=visibility, gated=body.gated)
+    private = repo.visibility is Visibility.PRIVATE
+    return json_answer({"visibility": repo.visibility, "private": private, "gated": repo.gated or False})
+
+
+@router.get(REPO + "/auth-check")
+def check_read(place: PlaceDep, viewer: ViewerDep, hub: HubDep) -> Response:
+    hub.get_repo(viewer, place.ref)
+    return json_answer({})
+
+
+@router.get(REPO + "/auth-check/write")
+def check_write(place: PlaceDep, viewer: ViewerDep, hub: HubDep) -> Response:
+    hub.get_repo(viewer, place.ref, Action.WRITE)
+    return json_answer({})
+
+
+@router.post("/api/validate-yaml")
+def validate_yaml(body: ValidateYaml) -> Response:
+    """Clients parse the body before they look at the status."""
+    report = check_card(body.content, body.kind)
+    answer = {
+        "errors": [{"message": message} for message in report.errors],
+        "warnings": [{"message": message} for message in report.warnings],
+    }
+    return json_answer(answer, 400 if report.errors else 200)
+
+
+@router.post(REPO + "/preupload/{rest:path}")
+def preupload(
+    body: Preupload, request: Request, place: PlaceDep, viewer: ViewerDep, hub: HubDep, settings: SettingsDep
+) -> Response:
+    """How each file must travel, and which object the repo holds at its path: clients drop what has not changed."""
+    refuse_pull_request(request)
+    repo = hub.get_repo(viewer, place.ref, Action.WRITE)
+    sha = hub.resolve(repo, place.revision)
+    patterns = hub.lfs_patterns(repo, sha) if body.gitattributes is None else lfs_patterns(body.gitattributes)
+    gitignore = _gitignore(hub, repo, sha) if body.gitignore is None else body.gitignore
+    oids = _oids(hub, repo, sha, [check_path(file.path) for file in body.files])
+    return json_answer(
+        {
+            "files": [
+                {
+                    "path": file.path,
+                    "uploadMode": upload_mode(_pending(file), patterns, settings.lfs_threshold_bytes),
+                    "shouldIgnore": is_ignored(file.path, gitignore),
+                    "oid": oids.get(file.path),
+                }
+                for file in body.files
+            ]
+        }
+    )
+
+
+def refuse_pull_request(request: Request) -> None:
+    if request.query_params.get("create_pr", "") in ("1", "true"):
+        raise NotOffered(
+            "This hub does not take pull requests yet. Commit to a branch: revision=NAME, without create_pr."
+        )
+
+
+def _pending(file: PreuploadFile) -> PendingFile:
+    try:
+        return PendingFile(file.path, file.size, base64.b64decode(file.sample))
+    except binascii.Error as error:
+        raise InvalidInput("The sample of {path} is not base64.", path=file.path) from error
+
+
+def _oids(hub: Hub, repo: Repo, sha: str, paths: list[str]) -> dict[str, str]:
+    """What the client will compare with its own: sha256 for LFS, git's object id for the rest."""
+    entries = hub.paths_info(repo, sha, paths)
+    return {entry.path: entry.lfs.oid if entry.lfs else entry.oid for entry in entries if entry.type == "file"}
+
+
+def _gitignore(hub: Hub, repo: Repo, sha: str) -> str:
+    found: list[Any] = hub.paths_info(repo, sha, [".gitignore"])
+    return hub.read_blob(repo, found[0].oid).decode("utf-8", "replace") if found and found[0].lfs is None else ""

@@ -1,0 +1,126 @@
+"""What clients send, as JSON. Names are the wire's."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from viveiro.types import RepoKind
+
+PREUPLOAD_FILES: Final = 1000
+PATHS: Final = 5000
+
+
+class Schema(BaseModel):
+    """Clients send more than we read; what we do not know is ignored."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+
+class RepoName(Schema):
+    """`organization` missing: the caller's own namespace."""
+
+    name: str
+    organization: str | None = None
+    kind: RepoKind = Field(RepoKind.MODEL, alias="type")
+
+
+class CreateRepo(RepoName):
+    visibility: str | None = None
+    private: bool | None = None
+    sdk: str | None = None
+    template: str | None = None
+    hardware: str | None = None
+    secrets: list[Any] | None = None
+    variables: list[Any] | None = None
+    volumes: list[Any] | None = None
+    resource_group: str | None = Field(None, alias="resourceGroupId")
+
+
+class RepoSettings(Schema):
+    visibility: str | None = None
+    private: bool | None = None
+    gated: Literal["auto", "manual", False] | None = None
+
+
+class ValidateYaml(Schema):
+    content: str
+    kind: RepoKind = Field(RepoKind.MODEL, alias="repoType")
+
+
+class PreuploadFile(Schema):
+    path: str
+    size: int = Field(ge=0)
+    sample: str = ""
+    """Base64 of the first 512 bytes."""
+
+
+class Preupload(Schema):
+    files: list[PreuploadFile] = Field(max_length=PREUPLOAD_FILES)
+    gitignore: str | None = Field(None, alias="gitIgnore")
+    gitattributes: str | None = Field(None, alias="gitAttributes")
+
+
+class CreateBranch(Schema):
+    starting_point: str | None = Field(None, alias="startingPoint")
+
+
+class CreateTag(Schema):
+    tag: str
+    message: str | None = None
+
+
+class PathsInfo(Schema):
+    paths: list[str] = Field(max_length=PATHS)
+    expand: bool = False
+
+
+class CommitHeader(Schema):
+    summary: str = Field(min_length=1)
+    description: str = ""
+    parent: str | None = Field(None, alias="parentCommit", pattern=r"^[A-Fa-f0-9]{5,40}$")
+
+
+class RegularFile(Schema):
+    path: str
+    content: str
+    encoding: Literal["base64", "utf-8"] = "base64"
+
+
+class LfsFile(Schema):
+    path: str
+    oid: str = Field(pattern=r"^[0-9a-f]{64}$")
+    algo: Literal["sha256"] = "sha256"
+    size: int | None = Field(None, ge=0)
+
+
+class DeletedPath(Schema):
+    path: str
+
+
+class HeaderLine(Schema):
+    key: Literal["header"]
+    value: CommitHeader
+
+
+class FileLine(Schema):
+    key: Literal["file"]
+    value: RegularFile
+
+
+class LfsFileLine(Schema):
+    key: Literal["lfsFile"]
+    value: LfsFile
+
+
+class DeletedFileLine(Schema):
+    key: Literal["deletedFile"]
+    value: DeletedPath
+
+
+class DeletedFolderLine(Schema):
+    key: Literal["deletedFolder"]
+    value: DeletedPath
+
+
+CommitLine = HeaderLine | FileLine | LfsFileLine | DeletedFileLine | DeletedFolderLine
+commit_lines: Final[TypeAdapter[CommitLine]] = TypeAdapter(Annotated[CommitLine, Field(discriminator="key")])

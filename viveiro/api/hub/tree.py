@@ -1,0 +1,102 @@
+"""Files at a revision, and the commits that led there."""
+
+from typing import Annotated, Final
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import ValidationError
+
+from viveiro.api.hub.answers import commit_item, decode_cursor, encode_cursor, json_answer, query_list, tree_entry
+from viveiro.api.hub.places import REPO, PlaceDep
+from viveiro.api.hub.schemas import PathsInfo
+from viveiro.errors import InvalidInput, TooLarge
+from viveiro.http.dependencies import HubDep, ViewerDep
+from viveiro.http.urls import next_page
+
+router = APIRouter(tags=["hub"])
+
+ENTRIES: Final = 1000
+EXPANDED_ENTRIES: Final = 100
+"""With the last commit of each: that costs a walk through history."""
+COMMITS: Final = 1000
+PATHS_BODY_BYTES: Final = 8 * 2**20
+
+
+@router.get(REPO + "/tree/{rest:path}")
+def list_tree(
+    request: Request,
+    place: PlaceDep,
+    viewer: ViewerDep,
+    hub: HubDep,
+    recursive: bool = False,
+    expand: bool = False,
+    limit: Annotated[int, Query(ge=1)] = ENTRIES,
+    cursor: str | None = None,
+) -> Response:
+    repo = hub.get_repo(viewer, place.ref)
+    sha = hub.resolve(repo, place.revision)
+    limit = min(limit, EXPANDED_ENTRIES if expand else ENTRIES)
+    after = decode_cursor(cursor) if cursor else None
+    # One more than shown: whether there is a next page.
+    entries = hub.list_tree(repo, sha, place.path, recursive=recursive, expand=expand, after=after, limit=limit + 1)
+    shown = entries[:limit]
+    more = len(entries) > limit
+    headers = {"Link": next_page(request, cursor=encode_cursor(shown[-1].path))} if more else {}
+    return json_answer([tree_entry(entry) for entry in shown], headers=headers)
+
+
+async def _paths_info(request: Request) -> PathsInfo:
+    """Python clients send a form, JavaScript ones JSON."""
+    body = await _short_body(request)
+    try:
+        if request.headers.get("content-type", "").startswith("application/json"):
+            return PathsInfo.model_validate_json(body)
+        return PathsInfo.model_validate(_form(body.decode()))
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise InvalidInput("Send paths=… once for each path, at most 5000, and expand=true or false.") from error
+
+
+async def _short_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > PATHS_BODY_BYTES:
+            raise TooLarge("Asking about so many paths at once is too much. Send at most 5000 at a time.")
+    return bytes(body)
+
+
+def _form(text: str) -> dict[str, object]:
+    fields = parse_qs(text, keep_blank_values=True)
+    return {"paths": fields.get("paths", []), "expand": fields.get("expand", ["false"])[-1]}
+
+
+@router.post(REPO + "/paths-info/{rest:path}")
+def paths_info(
+    place: PlaceDep, viewer: ViewerDep, hub: HubDep, wanted: Annotated[PathsInfo, Depends(_paths_info)]
+) -> Response:
+    """Unknown paths are left out."""
+    repo = hub.get_repo(viewer, place.ref)
+    sha = hub.resolve(repo, place.revision)
+    return json_answer([tree_entry(entry) for entry in hub.paths_info(repo, sha, wanted.paths, expand=wanted.expand)])
+
+
+@router.get(REPO + "/commits/{rest:path}")
+def list_commits(
+    request: Request,
+    place: PlaceDep,
+    viewer: ViewerDep,
+    hub: HubDep,
+    p: Annotated[int, Query(ge=0, le=10**6)] = 0,
+    limit: Annotated[int, Query(ge=1)] = 50,
+) -> Response:
+    repo = hub.get_repo(viewer, place.ref)
+    sha = hub.resolve(repo, place.revision)
+    limit = min(limit, COMMITS)
+    commits = hub.commits(repo, sha, skip=p * limit, limit=limit)
+    total = hub.count_commits(repo, sha)
+    headers = {"X-Total-Count": str(total)}
+    if total > (p + 1) * limit:
+        headers["Link"] = next_page(request, p=p + 1)
+    asked = [*request.query_params.getlist("expand"), *request.query_params.getlist("expand[]")]
+    formatted = "formatted" in query_list(asked)
+    return json_answer([commit_item(commit, formatted=formatted) for commit in commits], headers=headers)

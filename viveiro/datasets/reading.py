@@ -1,0 +1,139 @@
+"""A dataset repo at one commit, opened: its Parquet files by split, read in batches or whole."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from viveiro.datasets.features import class_names, decode_class_labels
+from viveiro.datasets.importing import BATCH_ROWS, REPORT_FILE
+from viveiro.errors import EntryNotFound, UnknownColumn, UnusableData
+from viveiro.hub.folders import open_entry
+from viveiro.hub.service import Hub
+from viveiro.hub.types import Repo, TreeEntry
+
+_SPLIT_WORDS: Final = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
+"""How `datasets` reads file and folder names."""
+
+
+@dataclass(frozen=True)
+class OpenDataset:
+    """Files stay on disk: nothing is read before it is asked for."""
+
+    name: str
+    sha: str
+    files: Mapping[str, Sequence[pq.ParquetFile]]
+    """By split, in the order train, validation, test."""
+    import_report: Mapping[str, Any] = field(default_factory=dict)
+    """What our own import wrote beside the data; empty for a dataset that was made elsewhere."""
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        return next(iter(self.files.values()))[0].schema_arrow
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.schema.names)
+
+    @cached_property
+    def classes(self) -> dict[str, list[str]]:
+        """Names of the classes of every ClassLabel column."""
+        return class_names(self.schema)
+
+    def rows(self, split: str) -> int:
+        return sum(file.metadata.num_rows for file in self.files.get(split, ()))
+
+    def require(self, *columns: str) -> None:
+        for column in columns:
+            if column not in self.columns:
+                raise UnknownColumn(column, self.columns)
+
+    def batches(self, split: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The named columns in that order; labels by name, not by number."""
+        self.require(*columns)
+        for file in self.files.get(split, ()):
+            for batch in file.iter_batches(BATCH_ROWS, columns=list(columns)):
+                yield pa.record_batch([self._column(batch, name) for name in columns], names=list(columns))
+
+    def table(self, split: str, columns: Sequence[str]) -> pa.Table:
+        """All rows of a split in memory."""
+        batches = list(self.batches(split, columns))
+        if batches:
+            return pa.Table.from_batches(batches)
+        return pa.table({name: pa.array([], pa.string()) for name in columns})
+
+    def _column(self, batch: pa.RecordBatch, name: str) -> pa.Array:
+        column = batch.column(name)
+        return decode_class_labels(column, self.classes[name]) if name in self.classes else column
+
+
+def open_dataset(hub: Hub, repo: Repo, sha: str) -> OpenDataset:
+    """Raises UnusableData when the commit holds no Parquet file."""
+    entries = [entry for entry in hub.list_tree(repo, sha, recursive=True) if entry.type == "file"]
+    by_split = _by_split([entry for entry in entries if entry.path.endswith(".parquet")])
+    if not by_split:
+        raise UnusableData(
+            "Dataset {repo} holds no Parquet file at {revision}. To make one of a table: "
+            "viveiro datasets import FILE --name {repo}",
+            repo=repo.name,
+            revision=sha[:12],
+        )
+    files = {
+        split: tuple(_open_parquet(hub, repo, entry) for entry in by_split[split])
+        for split in sorted(by_split, key=list(dict.fromkeys(_SPLIT_WORDS.values())).index)
+    }
+    return OpenDataset(repo.name, sha, files, _import_report(hub, repo, sha))
+
+
+def split_of(path: str) -> str:
+    """The split that a file belongs to by its name or its folder's; train when they say nothing."""
+    file = PurePosixPath(path)
+    for part in (file.stem, *reversed(file.parts[:-1])):
+        for word in part.lower().replace("_", "-").replace(".", "-").split("-"):
+            if word in _SPLIT_WORDS:
+                return _SPLIT_WORDS[word]
+    return "train"
+
+
+def _by_split(entries: Sequence[TreeEntry]) -> dict[str, list[TreeEntry]]:
+    found: dict[str, list[TreeEntry]] = {}
+    for entry in sorted(entries, key=lambda entry: entry.path):
+        found.setdefault(split_of(entry.path), []).append(entry)
+    return found
+
+
+def _open_parquet(hub: Hub, repo: Repo, entry: TreeEntry) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(open_entry(hub, repo, entry), memory_map=True)
+    except pa.ArrowInvalid as error:
+        raise UnusableData(
+            "{path} of {repo} is no Parquet file: {why}. Upload it again.",
+            path=entry.path,
+            repo=repo.name,
+            why=str(error),
+        ) from error
+
+
+def _import_report(hub: Hub, repo: Repo, sha: str) -> dict[str, Any]:
+    try:
+        entry = hub.entry(repo, sha, REPORT_FILE)
+        report = orjson.loads(b"".join(hub.stream_file(repo, entry)))
+    except (EntryNotFound, orjson.JSONDecodeError):
+        return {}
+    return report if isinstance(report, dict) else {}

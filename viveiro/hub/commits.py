@@ -1,0 +1,199 @@
+"""Commits made through the API: operations stream in, blobs go to git at once, and the end is one new commit."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final, Literal
+
+import pygit2
+from pygit2.enums import ObjectType
+
+from viveiro.accounts.types import Viewer
+from viveiro.errors import Conflict, InvalidInput, NothingToDelete, RevisionNotFound, StaleParent, Unprocessable
+from viveiro.hub import history, queries, refs
+from viveiro.hub.git import full_disk_said
+from viveiro.hub.ledger import Guard, Ledger
+from viveiro.hub.lfs import format_pointer, parse_pointer
+from viveiro.hub.paths import check_path
+from viveiro.hub.trees import Edit, NothingThere, apply, tree_of, write_tree
+from viveiro.hub.types import (
+    AddFile,
+    AddLfsFile,
+    Commit,
+    DeleteFile,
+    DeleteFolder,
+    Operation,
+    RefUpdate,
+    Repo,
+)
+from viveiro.hub.uploads import is_large
+
+ATTEMPTS: Final = 20
+"""How often a commit without a parent is put on top of a head that a push by git has just moved."""
+MAX_MESSAGE_CHARS: Final = 64 * 1024
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class CommitBuilder:
+    """One commit in the making. Nothing of it can be seen before `finish`; a builder that is dropped leaves nothing.
+
+    Deletions come before additions: a folder may be deleted and filled anew in one commit.
+    """
+
+    def __init__(self, ledger: Ledger, viewer: Viewer, repo: Repo, ref: str, *, large_bytes: int) -> None:
+        self._ledger = ledger
+        self._viewer = viewer
+        self._repo = repo
+        self._ref = ref
+        self._large_bytes = large_bytes
+        self._git = ledger.open(repo)
+        self._edit = Edit()
+        self._added: set[str] = set()
+        self._pointers: list[AddLfsFile] = []
+
+    def add(self, operation: Operation) -> None:
+        """Take one operation. A regular file's bytes are in git's object store when this returns."""
+        match operation:
+            case AddFile(path, content):
+                self._add_file(path, content)
+            case AddLfsFile():
+                self._add_pointer(operation)
+            case DeleteFile(path):
+                self._delete(path, "file")
+            case DeleteFolder(path):
+                self._delete(path.removesuffix("/"), "folder")
+
+    def finish(
+        self, summary: str, description: str = "", parent: str | None = None, *, guard: Guard | None = None
+    ) -> Commit:
+        """Make it the branch's new head.
+
+        A commit that changes nothing is not made; the answer is then the head as it was, as clients do themselves.
+
+        Raises:
+            StaleParent: the branch is not (or no longer) at the given parent.
+            NothingToDelete, Unprocessable: an operation does not fit the head.
+        """
+        message = _message(summary, description)
+        self._write_pointers()
+        for _ in range(ATTEMPTS):
+            with self._ledger.writing(self._repo) as git:
+                try:
+                    return self._put_on_head(git, message, parent, guard)
+                except refs.RefMoved:
+                    continue
+        raise Conflict("{ref} is being changed by others without pause. Try again in a moment.", ref=self._ref)
+
+    def _add_file(self, path: str, content: Iterator[bytes] | bytes) -> None:
+        node = self._new_file(path)
+        data = self._gather(path, content)
+        pointer = parse_pointer(data)
+        if pointer is not None:  # a clone made without git-lfs: the text stands for content, and gives no right to it
+            self._pointers.append(AddLfsFile(path, pointer.oid, pointer.size))
+            return
+        with full_disk_said():
+            node.put = str(self._git.odb.write(ObjectType.BLOB, data))
+
+    def _add_pointer(self, file: AddLfsFile) -> None:
+        if not _SHA256.fullmatch(file.oid):
+            raise Unprocessable("{oid!r}, given for {path}, is no sha256.", oid=file.oid[:100], path=file.path)
+        self._new_file(file.path)
+        self._pointers.append(file)
+
+    def _gather(self, path: str, content: Iterator[bytes] | bytes) -> bytes:
+        """A regular file is small enough for memory, or refused as soon as it is not."""
+        gathered = bytearray()
+        for chunk in (content,) if isinstance(content, bytes) else content:
+            gathered += chunk
+            if is_large(len(gathered), self._large_bytes):
+                raise Unprocessable(
+                    "{path} is too large for a regular file: from {limit} bytes on, files go through LFS. "
+                    "huggingface_hub does that by itself; with git, run: git lfs track {path!r}",
+                    path=path,
+                    limit=self._large_bytes,
+                )
+        return bytes(gathered)
+
+    def _new_file(self, path: str) -> Edit:
+        node = self._edit.at(check_path(path))
+        if path in self._added:
+            raise Unprocessable("{path} is added twice in one commit.", path=path)
+        self._added.add(path)
+        return node
+
+    def _delete(self, path: str, what: Literal["file", "folder"]) -> None:
+        self._edit.at(check_path(path)).delete = what
+        if path in self._added or (what == "folder" and any(each.startswith(f"{path}/") for each in self._added)):
+            raise Unprocessable("{path} is first added and then deleted in one commit. Say which.", path=path)
+
+    def _write_pointers(self) -> None:
+        sizes = give_content(self._ledger, self._viewer, self._repo, {file.oid for file in self._pointers})
+        for file in self._pointers:
+            if file.oid not in sizes:
+                raise Unprocessable(
+                    "{path} was not uploaded: this repo holds no content with sha256 {oid}. Upload it, then commit again.",
+                    path=file.path,
+                    oid=file.oid,
+                )
+            size = sizes[file.oid]
+            if file.size not in (None, size):
+                raise Unprocessable(
+                    "{path} is said to have {said} bytes; the content with its sha256 has {size}.",
+                    path=file.path,
+                    said=file.size,
+                    size=size,
+                )
+            with full_disk_said():
+                self._edit.at(file.path).put = str(self._git.odb.write(ObjectType.BLOB, format_pointer(file.oid, size)))
+
+    def _put_on_head(self, git: pygit2.Repository, message: str, parent: str | None, guard: Guard | None) -> Commit:
+        head = refs.commit_at(git, self._ref)
+        if head is None:
+            raise RevisionNotFound(self._ref, self._repo.name)
+        if parent is not None and not head.startswith(parent.lower()):
+            raise StaleParent
+        before = tree_of(git, head)
+        with full_disk_said():
+            after = self._edited(git, before)
+            if after == before:
+                return history.read_commit(git, head)
+            author = signature(self._viewer, self._ledger.clock())
+            made = str(git.create_commit(None, author, author, message, after, [head]))
+        self._ledger.move(self._repo, git, RefUpdate(self._ref, head, made), self._viewer.user_id, guard)
+        return history.read_commit(git, made)
+
+    def _edited(self, git: pygit2.Repository, tree: str) -> str:
+        try:
+            return apply(git, tree, self._edit) or write_tree(git, [])
+        except NothingThere as missing:
+            raise NothingToDelete(missing.path, self._repo.name, self._ref) from None
+
+
+def give_content(ledger: Ledger, viewer: Viewer, repo: Repo, oids: set[str]) -> dict[str, int]:
+    """Sizes of those of these contents that the repo may use.
+
+    It may use what was uploaded to it, and (a copy on the server) what lies in a repo that this viewer can read.
+    """
+    if not oids:
+        return {}
+    with ledger.database.read() as session:
+        sizes = queries.granted_sizes(session, repo.pk, oids)
+        copied = queries.readable_sizes(session, viewer, oids - sizes.keys()) if oids - sizes.keys() else {}
+    if copied:
+        with ledger.database.write() as session:
+            queries.grant(session, repo.pk, copied)
+    return sizes | copied
+
+
+def _message(summary: str, description: str) -> str:
+    title = " ".join(summary.split())
+    if not title:
+        raise InvalidInput("A commit needs a summary: one line that says what it does.")
+    text = f"{title}\n\n{description.strip()}" if description.strip() else title
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:MAX_MESSAGE_CHARS]
+
+
+def signature(viewer: Viewer, at: datetime) -> pygit2.Signature:
+    name = viewer.name or "viveiro"
+    return pygit2.Signature(name, f"{name}@users.noreply.invalid", int(at.timestamp()), 0)

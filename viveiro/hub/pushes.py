@@ -1,0 +1,138 @@
+"""What a push by git must satisfy before any ref moves: the same rules as a commit through the API.
+
+It runs while the new objects still lie in git's quarantine, so a refused push leaves no trace.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pygit2
+from pygit2.enums import ObjectType
+
+from viveiro.errors import Forbidden, InvalidName, InvalidPath
+from viveiro.hub import refs
+from viveiro.hub.git import BRANCHES, MAIN, TAGS, open_bare, run_git
+from viveiro.hub.lfs import may_be_pointer, parse_pointer
+from viveiro.hub.paths import check_path
+from viveiro.hub.trees import SUBMODULE, SYMLINK, parse_tree, twins
+from viveiro.hub.types import LfsPointer, RefUpdate
+from viveiro.hub.uploads import is_large
+
+MOST_PROBLEMS: Final = 20
+"""Shown for one push: enough to act on, few enough to read."""
+
+
+@dataclass(slots=True)
+class PushReport:
+    problems: list[str] = field(default_factory=list)
+    pointers: dict[str, tuple[str, LfsPointer]] = field(default_factory=dict)
+    """By sha256: the first path that needs the content, and what it says of it. The caller knows what is stored."""
+
+
+def check_updates(updates: Sequence[RefUpdate]) -> list[str]:
+    """What is wrong with the refs themselves."""
+    return [problem for update in updates for problem in _ref_problems(update)]
+
+
+def _ref_problems(update: RefUpdate) -> Iterator[str]:
+    if update.ref == MAIN and update.new_sha is None:
+        yield "Cannot delete refs/heads/main: it is what everybody downloads."
+    elif update.ref.startswith((BRANCHES, TAGS)):
+        prefix = BRANCHES if update.ref.startswith(BRANCHES) else TAGS
+        try:
+            refs.check_name(update.ref.removeprefix(prefix), prefix)
+        except InvalidName as error:
+            yield str(error)
+    else:
+        yield f"{update.ref}: only branches (refs/heads/…) and tags (refs/tags/…) can be pushed."
+
+
+def check_objects(
+    path: Path, updates: Sequence[RefUpdate], environment: Mapping[str, str], *, large_bytes: int
+) -> PushReport:
+    """Look at every object that no ref of the repository reaches yet.
+
+    Args:
+        environment: the GIT_* variables of the pre-receive hook, which name the quarantine.
+    """
+    pushed = [update.new_sha for update in updates if update.new_sha is not None]
+    if not pushed:
+        return PushReport()
+    git = open_bare(path)
+    for folder in _quarantine(path, environment):
+        git.odb.add_disk_alternate(str(folder))
+    listed = run_git(
+        path,
+        *("rev-list", "--objects", "--stdin"),
+        stdin="\n".join([*pushed, "--not", "--all", ""]).encode(),
+        extra={name: value for name, value in environment.items() if name in _QUARANTINE},
+    )
+    return _Inspection(git, large_bytes).of(listed.decode("utf-8", "surrogateescape").splitlines())
+
+
+_QUARANTINE: Final = ("GIT_QUARANTINE_PATH", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES")
+
+
+def _quarantine(path: Path, environment: Mapping[str, str]) -> list[Path]:
+    """The folder of new objects. It came in a request, so it is believed only inside this repository."""
+    named = environment.get("GIT_OBJECT_DIRECTORY") or environment.get("GIT_QUARANTINE_PATH")
+    if named is None:
+        return []
+    folder = (path / named).resolve()
+    if not folder.is_relative_to((path / "objects").resolve()):
+        raise Forbidden("{folder} is no object folder of this repository.", folder=str(named))
+    return [folder]
+
+
+class _Inspection:
+    def __init__(self, git: pygit2.Repository, large_bytes: int) -> None:
+        self._git = git
+        self._large_bytes = large_bytes
+        self._report = PushReport()
+
+    def of(self, lines: Sequence[str]) -> PushReport:
+        for line in lines:
+            oid, _, path = line.partition(" ")
+            kind, size = self._git.odb.read_header(oid)
+            if kind == ObjectType.BLOB:
+                self._blob(oid, path, size)
+            elif kind == ObjectType.TREE:
+                self._tree(oid, f"{path}/" if path else "")
+            if len(self._report.problems) >= MOST_PROBLEMS:
+                self._report.problems.append("… and more. These have to be mended first.")
+                break
+        return self._report
+
+    def _blob(self, oid: str, path: str, size: int) -> None:
+        if is_large(size, self._large_bytes):
+            self._report.problems.append(
+                f"{path}: {size} bytes; from {self._large_bytes} bytes on, files go through LFS. "
+                f"Run: git lfs migrate import --include={path!r}"
+            )
+        elif may_be_pointer(size):
+            pointer = parse_pointer(self._git.odb.read(oid)[1])
+            if pointer is not None:
+                self._report.pointers.setdefault(pointer.oid, (path, pointer))
+
+    def _tree(self, oid: str, prefix: str) -> None:
+        items = parse_tree(self._git.odb.read(oid)[1])
+        for item in items:
+            if item.mode == SYMLINK:
+                self._report.problems.append(
+                    f"{prefix}{item.name}: symbolic links are not kept here. Commit the file itself."
+                )
+            elif item.mode == SUBMODULE:
+                self._report.problems.append(
+                    f"{prefix}{item.name}: submodules are not kept here. Commit the files themselves."
+                )
+            try:
+                check_path(f"{prefix}{item.name}")
+            except InvalidPath as error:
+                self._report.problems.append(str(error))
+        for pair in twins(item.name for item in items):
+            names = " and ".join(f"{prefix}{name}" for name in sorted(pair))
+            self._report.problems.append(
+                f"{names} differ only in case or in unicode form, so on many systems one would overwrite the other."
+            )
