@@ -16,7 +16,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from datetime import date, datetime
-from io import BytesIO
+from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -30,7 +30,7 @@ from viveiro.hub.fsck import rebuild_index
 from viveiro.hub.git import create_bare_repository, repository_path
 from viveiro.hub.service import Hub
 from viveiro.settings import Settings
-from viveiro.storage import LocalBlobStore
+from viveiro.storage import BlobStore, LocalBlobStore
 
 FORMAT: Final = 1
 ROWS_AT_ONCE: Final = 1000
@@ -49,7 +49,7 @@ class UnreadableBackup(InvalidInput):
         super().__init__("{file} cannot be restored: {why}", file=file, why=why)
 
 
-def write_backup(database: Database, settings: Settings, blobs: LocalBlobStore, out: IO[bytes]) -> None:
+def write_backup(database: Database, settings: Settings, blobs: BlobStore, out: IO[bytes]) -> None:
     """Stream the tar to `out`. Needs free space for the rows and the largest repository, in the data folder."""
     settings.cache_dir.mkdir(parents=True, exist_ok=True)
     with (
@@ -65,9 +65,8 @@ def write_backup(database: Database, settings: Settings, blobs: LocalBlobStore, 
             tar.add(spool / f"{table.name}.jsonl", f"sql/{table.name}.jsonl")
         for key in keys:
             _add_repository(tar, settings, key, spool / "bundle")
-        for sha256 in blobs:
-            if (path := blobs.path(sha256)) is not None:
-                tar.add(path, f"blobs/{sha256}")
+        for sha256 in blobs.keys():  # noqa: SIM118 - a store is no mapping
+            _add_blob(tar, blobs, sha256)
 
 
 def restore_backup(settings: Settings, file: Path) -> None:
@@ -129,6 +128,35 @@ def _add_repository(tar: tarfile.TarFile, settings: Settings, key: str, bundle: 
     tar.add(bundle, f"repos/{key}.bundle")
 
 
+def _add_blob(tar: tarfile.TarFile, blobs: BlobStore, sha256: str) -> None:
+    size = blobs.size(sha256)
+    if size is not None:  # else it was collected since the list began
+        member = tarfile.TarInfo(f"blobs/{sha256}")
+        member.size = size
+        tar.addfile(member, BufferedReader(_Chunks(blobs.read(sha256)), 2**20))
+
+
+class _Chunks(RawIOBase):
+    """An iterator of bytes as a file that can only be read."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = chunk
+        taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+
 def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
@@ -159,7 +187,7 @@ def _undo(database: Database, settings: Settings) -> None:
 
 
 def _restore_members(
-    tar: tarfile.TarFile, database: Database, settings: Settings, blobs: LocalBlobStore, file: Path
+    tar: tarfile.TarFile, database: Database, settings: Settings, blobs: BlobStore, file: Path
 ) -> None:
     tables = {table.name: table for table in Base.metadata.sorted_tables}
     for member in tar:
@@ -240,7 +268,7 @@ def _restore_repository(settings: Settings, key: str, content: IO[bytes]) -> Non
         subprocess.run(["git", "-C", path, "fetch", "-q", bundle.name, "+refs/*:refs/*"], check=True)
 
 
-def _restore_blob(blobs: LocalBlobStore, sha256: str, content: IO[bytes]) -> None:
+def _restore_blob(blobs: BlobStore, sha256: str, content: IO[bytes]) -> None:
     with blobs.writer(sha256) as writer:
         while chunk := content.read(2**20):
             writer.write(chunk)

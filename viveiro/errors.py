@@ -300,6 +300,10 @@ class NotOffered(ViveiroError):
 class Unavailable(ViveiroError):
     status = 503
 
+    def __init__(self, template: str, *, retry_after_seconds: int | None = None, **fields: object) -> None:
+        super().__init__(template, **fields)
+        self.retry_after_seconds = retry_after_seconds
+
 
 class StorageFull(ViveiroError):
     status = 507

@@ -7,8 +7,9 @@ import sys
 
 from sqlalchemy.orm import Session
 
-from viveiro.accounts.service import Account, create_token, create_user, first_administrator, revoke_tokens_named
-from viveiro.accounts.types import TokenRole
+from viveiro.accounts.access_tokens import revoke_tokens_named
+from viveiro.accounts.service import create_token, create_user, first_administrator
+from viveiro.accounts.types import Account, TokenRole
 from viveiro.db import Database, migrate
 from viveiro.hub.service import Hub
 from viveiro.settings import Settings

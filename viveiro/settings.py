@@ -95,6 +95,11 @@ class Settings(BaseSettings):
         return self.data_dir / "runs"
 
     @property
+    def incoming_dir(self) -> Path:
+        """Uploaded files that wait for the job that reads them."""
+        return self.data_dir / "incoming"
+
+    @property
     def cache_dir(self) -> Path:
         return self.data_dir / "cache"
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -92,6 +93,7 @@ class Git:
     """The git program, with a home folder of its own and Alice's access token."""
 
     def __init__(self, home: Path, server: RunningServer) -> None:
+        self._home = home
         self._server = server
         self._environment = {
             "PATH": os.environ["PATH"],
@@ -103,6 +105,10 @@ class Git:
             "GIT_COMMITTER_NAME": "Alice",
             "GIT_COMMITTER_EMAIL": "alice@example.org",
         }
+
+    def at(self, server: RunningServer) -> Self:
+        """The same program and home, at another server."""
+        return type(self)(self._home, server)
 
     def url(self, repo: str, user: str | None = "alice") -> str:
         credential = f"{user}:{self._server.token(user)}@" if user else ""

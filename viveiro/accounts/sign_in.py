@@ -38,17 +38,17 @@ def authenticate_password(
     with database.read() as session:
         row = queries.account_named(session, name)
     matches, renewed_hash = verify_password(password, row.password_hash if row else None)
+    user = row if matches else None
     with database.write() as session:
-        if row is None or not matches:
-            viewer = Viewer(address=address)
-            record(session, viewer, "session.refuse", name)
+        if user is None:
+            record(session, Viewer(address=address), "session.refuse", name)
         else:
             queries.delete_sign_in_attempts(session, attempts)
             if renewed_hash is not None:
-                queries.set_password_hash(session, row.id, renewed_hash)
-    if row is None or not matches:
+                queries.set_password_hash(session, user.id, renewed_hash)
+    if user is None:
         raise NotAuthenticated("The name or the password is wrong. An administrator can set a new password.")
-    return queries.as_account(row)
+    return queries.as_account(user)
 
 
 def sign_in(

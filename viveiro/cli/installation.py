@@ -25,7 +25,7 @@ def serve(
     from viveiro.supervisor import Supervisor
 
     chosen = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    raise typer.Exit(Supervisor(Settings(**chosen)).run())
+    raise typer.Exit(Supervisor(Settings().model_copy(update=chosen)).run())
 
 
 def settings(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:

@@ -51,11 +51,10 @@ def logs(
     tail: Annotated[int | None, typer.Option(min=0, help="Only so many of the last lines.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What a job printed, of all its attempts. --json prints its events instead, one object a line."""
+    """What a job printed, of all its attempts. --json gives its events instead."""
     with get_client() as client:
         if as_json:
-            for event in client.get(f"/api/v1/jobs/{job_id}/events"):
-                print_json(event)
+            print_json(client.get(f"/api/v1/jobs/{job_id}/events"))
         else:
             path = f"/api/v1/jobs/{job_id}/logs"
             for line in client.stream_lines(path, tail=tail, follow="true" if follow else None):

@@ -8,7 +8,7 @@ from typing import Any
 from viveiro.datasets.importing import import_table
 from viveiro.datasets.service import ImportOptions, check_revision, dataset_ref, incoming_file, open_revision
 from viveiro.db import utc_now
-from viveiro.hub.folders import Publication, Publisher, fence
+from viveiro.hub.folders import Publication, Publisher
 from viveiro.jobs.context import JobContext
 from viveiro.jobs.kinds import job_kind
 from viveiro.jobs.schedules import schedule
@@ -32,7 +32,7 @@ def import_dataset(job: JobContext, *, repo_id: str, upload_id: str, visibility:
                 publication,
                 visibility=Visibility(visibility),
                 stale=_is_replaced_data,
-                still_mine=fence(job),
+                guard=job.still_mine,
             )
         report = open_revision(publisher.hub, publisher.viewer, ref, sha).import_report
     incoming_file(job.settings, upload_id).unlink(missing_ok=True)

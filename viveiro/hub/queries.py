@@ -369,7 +369,7 @@ def _sizes(
     for start in range(0, len(wanted), _AT_ONCE):
         batch = BlobRow.sha256.in_(wanted[start : start + _AT_ONCE])
         found = select(BlobRow.sha256, BlobRow.size).where(batch, condition(BlobRow.sha256.expression))
-        sizes.update(session.execute(found).tuples().all())
+        sizes.update({sha256: size for sha256, size in session.execute(found)})
     return sizes
 
 
@@ -433,12 +433,12 @@ def _recount_likes(session: Session, pk: int) -> None:
 
 def downloads_since(session: Session, first: date) -> list[tuple[int, date, int]]:
     found = select(DownloadRow.repo_id, DownloadRow.day, DownloadRow.count).where(DownloadRow.day >= first)
-    return list(session.execute(found).tuples())
+    return [(pk, day, count) for pk, day, count in session.execute(found)]
 
 
 def likes_since(session: Session, first: datetime) -> list[tuple[int, datetime]]:
     found = select(LikeRow.repo_id, LikeRow.created_at).where(LikeRow.created_at >= first)
-    return list(session.execute(found).tuples())
+    return [(pk, at) for pk, at in session.execute(found)]
 
 
 def repos_with_recent_counts(session: Session) -> set[int]:

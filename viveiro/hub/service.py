@@ -283,7 +283,7 @@ class Hub:
         return history.list_commits(self._ledger.open(repo), sha, skip=skip, limit=limit)
 
     def count_commits(self, repo: Repo, sha: str) -> int:
-        return history.count_commits(self._ledger.open(repo), sha)
+        return history.count_commits(str(self.repo_path(repo)), sha)
 
     def _files(self, repo: Repo, sha: str) -> Files:
         return Files(self._ledger.open(repo), sha, self._last_commits)

@@ -68,7 +68,9 @@ def read_artefact(folder: Path, task: str) -> Artefact:
             origin=record["base"],
         )
     config = _read_json(folder / "config.json") if (folder / "config.json").exists() else {}
-    labels = tuple(name for _, name in sorted((int(number), name) for number, name in (config.get("id2label") or {}).items()))
+    labels = tuple(
+        name for _, name in sorted((int(number), name) for number, name in (config.get("id2label") or {}).items())
+    )
     return Artefact(task=task, labels=labels, decision=_usual_decision(config, labels))
 
 
@@ -110,7 +112,9 @@ def add_head(folder: Path, weight: np.ndarray, bias: np.ndarray, artefact: Artef
         bias: float32 (classes,).
     """
     config = {"in_features": weight.shape[1], "out_features": weight.shape[0], "bias": True}
-    _write_json(folder / HEAD_NAME / "config.json", {**config, "activation_function": "torch.nn.modules.linear.Identity"})
+    _write_json(
+        folder / HEAD_NAME / "config.json", {**config, "activation_function": "torch.nn.modules.linear.Identity"}
+    )
     _save_tensors(folder / HEAD_NAME, {"linear.weight": weight, "linear.bias": bias})
     modules = _read_json(folder / "modules.json")
     _write_json(folder / "modules.json", _numbered([*modules, _module("Dense", HEAD_NAME)]))
@@ -127,7 +131,9 @@ def _usual_decision(config: Mapping[str, Any], labels: Sequence[str]) -> Decisio
 
 def _copy_base(base: Path, target: Path) -> None:
     """What loading needs: no card, no other formats of the same weights, never a pickle."""
-    modules = [module["path"] for module in _read_json(base / "modules.json")] if (base / "modules.json").exists() else []
+    modules = (
+        [module["path"] for module in _read_json(base / "modules.json")] if (base / "modules.json").exists() else []
+    )
     for relative in {"", *modules}:
         for path in sorted((base / relative).glob("*")):
             if path.is_file() and path.suffix in _KEPT_SUFFIXES and path.name != RECORD_NAME:
@@ -147,7 +153,9 @@ def _plain_modules(folder: Path) -> list[dict[str, Any]]:
     """The layout that `networks` assumes for an encoder without one: its token vectors averaged."""
     config = _read_json(folder / "config.json")
     dimension = config.get("hidden_size") or config.get("dim")
-    _write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": dimension, "pooling_mode_mean_tokens": True})
+    _write_json(
+        folder / "1_Pooling" / "config.json", {"word_embedding_dimension": dimension, "pooling_mode_mean_tokens": True}
+    )
     return [_module("Transformer", ""), _module("Pooling", "1_Pooling")]
 
 
@@ -156,7 +164,10 @@ def _blend_module(folder: Path, layers: int, dimension: int) -> dict[str, Any]:
     start = round(layers * LOWER_LAYER)
     weights = np.zeros(layers + 1 - start, np.float32)
     weights[0], weights[-1] = 1, 2
-    _write_json(folder / "config.json", {"word_embedding_dimension": dimension, "layer_start": start, "num_hidden_layers": layers})
+    _write_json(
+        folder / "config.json",
+        {"word_embedding_dimension": dimension, "layer_start": start, "num_hidden_layers": layers},
+    )
     _save_tensors(folder, {"layer_weights": weights})
     return _module("WeightedLayerPooling", folder.name)
 
@@ -166,7 +177,10 @@ def _module(kind: str, path: str) -> dict[str, Any]:
 
 
 def _numbered(modules: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"idx": number, "name": str(number), "path": module["path"], "type": module["type"]} for number, module in enumerate(modules)]
+    return [
+        {"idx": number, "name": str(number), "path": module["path"], "type": module["type"]}
+        for number, module in enumerate(modules)
+    ]
 
 
 def _save_tensors(folder: Path, tensors: Mapping[str, np.ndarray]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from viveiro.ml.metrics import Evaluation, evaluate_classifier
 
 TFIDF_STRENGTH: Final = 1.0
+ONE_LETTER_WORDS_TOO: Final = r"(?u)\b\w+\b"
 
 
 def majority(train: np.ndarray, test: np.ndarray, labels: Sequence[str], *, seed: int = 0) -> Evaluation:
@@ -24,7 +25,7 @@ def tfidf_scores(train_texts: Sequence[str], train: np.ndarray, test_texts: Sequ
     from sklearn.pipeline import make_pipeline, make_union
     from sklearn.svm import LinearSVC
 
-    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=ONE_LETTER_WORDS_TOO)
     characters = TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(2, 5))
     model = make_pipeline(make_union(words, characters), LinearSVC(C=TFIDF_STRENGTH, random_state=0))
     model.fit(train_texts, train)
@@ -33,7 +34,13 @@ def tfidf_scores(train_texts: Sequence[str], train: np.ndarray, test_texts: Sequ
 
 
 def tfidf(
-    train_texts: Sequence[str], train: np.ndarray, test_texts: Sequence[str], test: np.ndarray, labels: Sequence[str], *, seed: int = 0
+    train_texts: Sequence[str],
+    train: np.ndarray,
+    test_texts: Sequence[str],
+    test: np.ndarray,
+    labels: Sequence[str],
+    *,
+    seed: int = 0,
 ) -> tuple[Evaluation, np.ndarray]:
     """The evaluation, and what it called each row. Margins rank, so there is an AUC; they are no probabilities, so no log loss."""
     scores = tfidf_scores(train_texts, train, test_texts, len(labels))

@@ -7,6 +7,7 @@ import torch
 
 Precision = Literal["float32", "bfloat16"]
 
+
 def set_threads(count: int) -> None:
     """How many cores one operator may use, in this process."""
     torch.set_num_threads(max(1, count))
@@ -24,4 +25,6 @@ def describe() -> str:
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     accelerators = ", ".join(gpus) or "no GPU"
     threads = torch.get_num_threads()
-    return f"torch {torch.__version__} on {platform.machine()} {capability}, {threads} threads, {formats}, {accelerators}"
+    return (
+        f"torch {torch.__version__} on {platform.machine()} {capability}, {threads} threads, {formats}, {accelerators}"
+    )

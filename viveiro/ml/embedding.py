@@ -31,7 +31,10 @@ Progress = Callable[[int, int], None]
 
 class NoTokenizer(InvalidInput):
     def __init__(self, why: str) -> None:
-        super().__init__("The model's tokenizer could not be loaded: {why}. The folder needs tokenizer.json or a vocabulary.", why=why)
+        super().__init__(
+            "The model's tokenizer could not be loaded: {why}. The folder needs tokenizer.json or a vocabulary.",
+            why=why,
+        )
 
 
 class SentenceEncoder:

@@ -62,7 +62,11 @@ def fit_head(
 
 
 def choose_strength(
-    features: np.ndarray, labels: np.ndarray, validation: tuple[np.ndarray, np.ndarray], classes: int, class_weights: ClassWeights = "none"
+    features: np.ndarray,
+    labels: np.ndarray,
+    validation: tuple[np.ndarray, np.ndarray],
+    classes: int,
+    class_weights: ClassWeights = "none",
 ) -> float:
     """The C whose head is least surprised (log loss) by the validation rows. Ties go to the stronger penalty."""
     scaling = Scaling.fit(features)

@@ -69,7 +69,10 @@ def evaluate_classifier(
         seed: of the bootstrap.
     """
     whole = np.ones((1, len(truth)), np.float32)
-    values = {name: float(column[0]) for name, column in _all_metrics(whole, truth, predicted, labels, scores, are_probabilities).items()}
+    values = {
+        name: float(column[0])
+        for name, column in _all_metrics(whole, truth, predicted, labels, scores, are_probabilities).items()
+    }
     spread: dict[str, list[np.ndarray]] = {}
     for number, weights in enumerate(_resamples(len(truth), np.random.default_rng(seed))):
         ranked = scores if number * len(weights) < RANKING_RESAMPLES else None
@@ -92,8 +95,9 @@ def paired_difference(
     names = [str(number) for number in range(classes)]
 
     def difference(weights: np.ndarray) -> np.ndarray:
-        return _count_metrics(_confusions(weights, truth, first, len(names)))[metric] - (
-            _count_metrics(_confusions(weights, truth, second, len(names)))[metric]
+        return (
+            _count_metrics(_confusions(weights, truth, first, len(names)))[metric]
+            - (_count_metrics(_confusions(weights, truth, second, len(names)))[metric])
         )
 
     value = float(difference(np.ones((1, len(truth)), np.float32))[0])

@@ -32,13 +32,17 @@ class UnsafeWeights(Unprocessable):
 
 class NoWeights(InvalidInput):
     def __init__(self) -> None:
-        super().__init__("The folder holds no config.json with safetensors beside it. Choose a model in transformers' layout.")
+        super().__init__(
+            "The folder holds no config.json with safetensors beside it. Choose a model in transformers' layout."
+        )
 
 
 class UnknownModule(Unprocessable):
     def __init__(self, kind: str) -> None:
         super().__init__(
-            "The model uses the module {kind}, which is not served. Known: Transformer, WeightedLayerPooling, Pooling, Normalize, Dense, Dropout.", kind=kind
+            "The model uses the module {kind}, which is not served. Known: Transformer, WeightedLayerPooling, Pooling, "
+            "Normalize, Dense, Dropout.",
+            kind=kind,
         )
 
 
@@ -49,7 +53,12 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, trunk: nn.Module, stages: nn.ModuleList, dimension: int, max_length: int, blend: "LayerBlend | None" = None
+        self,
+        trunk: nn.Module,
+        stages: nn.ModuleList,
+        dimension: int,
+        max_length: int,
+        blend: "LayerBlend | None" = None,
     ) -> None:
         super().__init__()
         self.trunk = trunk
@@ -84,7 +93,9 @@ class LayerBlend(nn.Module):
     def forward(self, layers: Sequence[Tensor]) -> Tensor:
         weights: Any = self.weights
         last = layers[-len(weights) :]
-        return torch.stack([weight * layer.float() for weight, layer in zip(weights, last, strict=True) if weight]).sum(0)
+        return torch.stack([weight * layer.float() for weight, layer in zip(weights, last, strict=True) if weight]).sum(
+            0
+        )
 
 
 class Pooling(nn.Module):

@@ -71,7 +71,9 @@ class Comparison:
 
     @property
     def beats_baselines(self) -> bool:
-        return all(self.adapted.metrics[self.primary].value > e.metrics[self.primary].value for e in self.baselines.values())
+        return all(
+            self.adapted.metrics[self.primary].value > e.metrics[self.primary].value for e in self.baselines.values()
+        )
 
 
 class Task(Protocol):
@@ -83,8 +85,11 @@ class Task(Protocol):
     """A line for people, by language: en, pt-BR."""
     families: ClassVar[tuple[str, ...]]
     """Kinds of models that serve it."""
-    Request: ClassVar[type[BaseModel]]
-    """One request, in the Hugging Face task format."""
+
+    @property
+    def Request(self) -> type[BaseModel]:  # noqa: N802 - a class, nested in the task
+        """One request, in the Hugging Face task format."""
+        ...
 
     def recognises(self, config: Mapping[str, Any], files: Collection[str]) -> bool:
         """Whether a model repo with this config.json and these files can be served for the task."""
@@ -108,7 +113,11 @@ class TrainableTask(Task, Protocol):
     """A task that a base model can be adapted to."""
 
     columns: ClassVar[tuple[Column, ...]]
-    Params: ClassVar[type[BaseModel]]
+
+    @property
+    def Params(self) -> type[BaseModel]:  # noqa: N802 - a class, nested in the task
+        """What a run can be told, every field with a default."""
+        ...
 
     def guess_columns(self, table: Table) -> dict[str, str]:
         """Role → column name, from names and a sample of values. A role that nothing fits is left out."""

@@ -12,7 +12,10 @@ LONGEST_TEXT: Final = 100_000
 """In characters. Models read a few hundred words and ignore the rest; this much more is a mistake, and slow to tokenise."""
 MOST_TEXTS: Final = 1024
 
-Texts: TypeAlias = Annotated[str, Field(strict=True)] | Annotated[list[Annotated[str, Field(strict=True)]], Field(max_length=MOST_TEXTS)]
+Texts: TypeAlias = (
+    Annotated[str, Field(strict=True)]
+    | Annotated[list[Annotated[str, Field(strict=True)]], Field(max_length=MOST_TEXTS)]
+)
 """`inputs` of a request: one text, or several."""
 
 

@@ -16,7 +16,7 @@ from viveiro.db import Database
 from viveiro.errors import Unavailable
 from viveiro.http.dependencies import AdminDep, BlobsDep, DatabaseDep, SettingsDep
 from viveiro.settings import Settings
-from viveiro.storage import LocalBlobStore
+from viveiro.storage import BlobStore
 
 router = APIRouter()
 log = structlog.get_logger()
@@ -34,7 +34,7 @@ def readiness(database: DatabaseDep, settings: SettingsDep) -> dict[str, str]:
     try:
         with database.read() as session:
             session.execute(text("SELECT 1"))
-        os.stat(settings.repos_dir)
+        settings.repos_dir.stat()
     except Exception as error:
         log.exception("readiness_failed")
         raise Unavailable("Not ready: {why}", why=type(error).__name__) from error
@@ -49,7 +49,7 @@ def backup(viewer: AdminDep, database: DatabaseDep, settings: SettingsDep, blobs
     return StreamingResponse(_tar(database, settings, blobs), media_type="application/x-tar")
 
 
-def _tar(database: Database, settings: Settings, blobs: LocalBlobStore) -> Iterator[bytes]:
+def _tar(database: Database, settings: Settings, blobs: BlobStore) -> Iterator[bytes]:
     """What a thread writes into a pipe. A failure on its side cuts the answer short, so that the client sees no whole file."""
     reading, writing = os.pipe()
     failures: list[BaseException] = []

@@ -46,7 +46,9 @@ class TorchEngine:
 
     def stats(self) -> Stats:
         encoder = self._loaded
-        return Stats(encoder.precision, encoder.dimension, encoder.max_length, self._texts, self._batches, self._seconds)
+        return Stats(
+            encoder.precision, encoder.dimension, encoder.max_length, self._texts, self._batches, self._seconds
+        )
 
     def close(self) -> None:
         self._encoder = None

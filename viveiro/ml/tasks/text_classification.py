@@ -33,13 +33,21 @@ class TextClassification:
     def recognises(self, config: Mapping[str, Any], files: Collection[str]) -> bool:
         """One of ours, which keeps its labels in the config of an encoder, or a classifier of transformers."""
         classifies = any(str(name).endswith("ForSequenceClassification") for name in config.get("architectures") or ())
-        return classifies or ("viveiro.json" in files and "modules.json" in files and len(config.get("id2label") or ()) > 1)
+        return classifies or (
+            "viveiro.json" in files and "modules.json" in files and len(config.get("id2label") or ()) > 1
+        )
 
     # 2. Columns
 
     columns: ClassVar[tuple[Column, ...]] = (
-        Column("text", "text", ("text", "texto", "sentence", "content", "message", "mensagem", "description", "descricao", "question")),
-        Column("label", "label", ("label", "labels", "class", "classe", "category", "categoria", "intent", "target", "tag")),
+        Column(
+            "text",
+            "text",
+            ("text", "texto", "sentence", "content", "message", "mensagem", "description", "descricao", "question"),
+        ),
+        Column(
+            "label", "label", ("label", "labels", "class", "classe", "category", "categoria", "intent", "target", "tag")
+        ),
     )
 
     def guess_columns(self, table: Table) -> dict[str, str]:
@@ -160,15 +168,22 @@ class TextClassification:
         record = read_artefact(artefact, self.name)
         space = LabelSpace(record.labels)
         truth, known = space.encode(test["label"]), space.encode(train["label"])
-        scores = scores_of(SentenceEncoder(artefact, max_length=record.max_length).encode(self.prepare(test["text"])), record.decision)
+        scores = scores_of(
+            SentenceEncoder(artefact, max_length=record.max_length).encode(self.prepare(test["text"])), record.decision
+        )
         predicted = scores.argmax(1)
-        counted, by_words = tfidf(self.prepare(train["text"]), known, self.prepare(test["text"]), truth, space.names, seed=seed)
+        counted, by_words = tfidf(
+            self.prepare(train["text"]), known, self.prepare(test["text"]), truth, space.names, seed=seed
+        )
         commonest = np.full(len(truth), np.bincount(known).argmax())
         rivals = {"majority": commonest, "tfidf": by_words}
         return Comparison(
             adapted=evaluate_classifier(truth, predicted, space.names, scores=scores, seed=seed),
             baselines={"majority": majority(known, truth, space.names, seed=seed), "tfidf": counted},
-            gain={name: paired_difference(truth, predicted, rival, len(space.names), seed=seed) for name, rival in rivals.items()},
+            gain={
+                name: paired_difference(truth, predicted, rival, len(space.names), seed=seed)
+                for name, rival in rivals.items()
+            },
             primary=self.primary,
             predictions=[
                 {"label": label, "predicted": space.names[winner], "score": float(row[winner])}

@@ -1,0 +1,103 @@
+"""How much memory the whole installation takes while clients send it large files."""
+
+import hashlib
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from huggingface_hub import HfApi
+
+from tests.live.running_server import RunningServer
+
+MiB = 2**20
+PAUSE_SECONDS = 0.05
+
+
+class MemoryWatch:
+    """Samples the resident memory of a process and all its descendants while the block runs; `peak_bytes` is the most seen.
+
+    Resident memory counts pages that processes share once for each of them: the truth is lower, never higher.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+        self.peak_bytes = 0
+        self.at_peak: dict[str, int] = {}
+        """Bytes by process."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._stop.wait(PAUSE_SECONDS):
+            resident = {_describe(pid): _resident_bytes(pid) for pid in descendants(self._pid)}
+            if sum(resident.values()) > self.peak_bytes:
+                self.peak_bytes, self.at_peak = sum(resident.values()), resident
+
+
+def descendants(pid: int) -> list[int]:
+    """The process itself, its children, theirs, and so on."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:  # it ended between two looks
+        return []
+    return [pid, *(below for child in children for below in descendants(child))]
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+def _describe(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        words = []
+    return f"{b' '.join(words[1:4]).decode(errors='replace')} ({pid})"
+
+
+def peak_while_uploading(server: RunningServer, folder: Path, *, clients: int, bytes_each: int) -> MemoryWatch:
+    """Each client sends a file of its own to a repo of its own, all at once, with the real client."""
+    assert server.process is not None
+    files = [_incompressible(folder / f"{number}.bin", bytes_each) for number in range(clients)]
+    api = HfApi(endpoint=server.url, token=server.token("alice"))
+    for file in files:
+        api.create_repo(f"alice/memory-{file.stem}")
+
+    def send(file: Path) -> None:
+        api.upload_file(path_or_fileobj=file, path_in_repo=file.name, repo_id=f"alice/memory-{file.stem}")
+
+    with MemoryWatch(server.process.pid) as watch, ThreadPoolExecutor(clients) as pool:
+        list(pool.map(send, files))
+    for file in files:
+        (stored,) = api.get_paths_info(f"alice/memory-{file.stem}", file.name)
+        assert (stored.size, stored.lfs.sha256) == (bytes_each, _sha256(file))
+    return watch
+
+
+def _incompressible(file: Path, size: int) -> Path:
+    with file.open("wb") as opened:
+        for _ in range(size // MiB):
+            opened.write(os.urandom(MiB))
+    return file
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

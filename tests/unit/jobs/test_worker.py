@@ -1,0 +1,175 @@
+"""Real workers, real processes, killed in earnest; on both databases."""
+
+import os
+import signal
+from datetime import timedelta
+
+import pytest
+
+from tests.unit.jobs.conftest import is_alive, wait_for
+from tests.unit.jobs.workshop import BellRang
+from viveiro.jobs.logs import log_path
+from viveiro.jobs.outbox import publish
+from viveiro.jobs.types import JobState
+
+
+def log_of(queue, job_id):
+    return log_path(queue.settings, job_id).read_text()
+
+
+class TestOrdinaryJobs:
+    def test_succeed_with_result_progress_metrics_and_log(self, queue):
+        greet = queue.enqueue("greet", {"name": "açaí"})
+        in_thread = queue.enqueue("greet-in-thread", {"name": "thread"})
+        talk = queue.enqueue("talk", {"times": 300})
+        worker = queue.start_worker()
+
+        assert queue.wait(greet).result == {"hello": "açaí", "attempt": 1}
+        assert log_of(queue, greet) == "Hello, açaí\n"
+        assert queue.wait(in_thread).result == {"hello": "thread", "pid": worker.pid}
+        assert queue.wait(talk).progress == {"step": 300}
+        said = [event for event in queue.events(talk) if event.type in ("progress", "metrics")]
+        metrics = [event.data for event in said if event.type == "metrics"]
+        assert [point["step"] for point in metrics] == list(range(300))
+        assert metrics[0]["loss"] is None  # it was NaN
+        assert 1 <= len(said) - len(metrics) < 100  # of 300
+
+    def test_fail_and_are_tried_again(self, queue):
+        retried = queue.enqueue("fail-until", {"succeeds": 2})
+        exhausted = queue.enqueue("fail-until", {"succeeds": 9})
+        hopeless = queue.enqueue("fail-hopelessly")
+        in_thread = queue.enqueue("fail-in-thread")
+        queue.start_worker()
+
+        assert queue.wait(retried).result == 2
+        assert queue.job(retried).error is None
+        assert queue.wait(exhausted).state is JobState.FAILED
+        assert (queue.job(exhausted).attempt, queue.job(exhausted).error) == (3, "RuntimeError: not yet: 3")
+        assert (queue.wait(hopeless).attempt, queue.job(hopeless).error) == (1, "There is no column text.")
+        assert queue.wait(in_thread).error == "RuntimeError: a thread fails too"
+        assert "Traceback" in log_of(queue, hopeless)
+        assert "Traceback" in log_of(queue, in_thread)
+
+    def test_occupy_their_slots_while_they_run(self, queue, tmp_path):
+        diary = tmp_path / "diary"
+        jobs = [queue.enqueue("hold-slots", {"diary": str(diary)}) for _ in range(4)]
+        queue.start_worker(worker_cpu_slots=1)
+        assert {queue.wait(job_id).state for job_id in jobs} == {JobState.SUCCEEDED}
+        assert diary.read_text() == "begin\nend\n" * 4  # never two together
+
+
+class TestCrashes:
+    def test_are_failures_that_name_the_cause(self, queue):
+        crashed = queue.enqueue("segfault")
+        silent = queue.enqueue("leave-without-a-word")
+        unharmed = queue.enqueue("greet", {"name": "you"})
+        queue.start_worker()
+
+        assert queue.wait(crashed).state is JobState.FAILED
+        assert "killed by SIGSEGV" in queue.job(crashed).error
+        assert "in segfault" in queue.job(crashed).error  # the last lines of the log: Python says where it was
+        assert "status 7 and without a result" in queue.wait(silent).error
+        assert queue.job(silent).error.endswith("goodbye")
+        assert queue.wait(unharmed).state is JobState.SUCCEEDED
+
+    def test_a_killed_process_is_started_again_and_finds_its_checkpoint(self, queue):
+        job_id = queue.enqueue("work-long")
+        queue.start_worker()
+        process, helper = queue.pids(job_id)
+        os.kill(process, signal.SIGKILL)
+        assert queue.wait(job_id).result == {"resumed_from": "attempt 1"}
+        wait_for(lambda: not is_alive(helper))
+
+    def test_what_a_job_leaves_running_ends_with_it(self, queue):
+        job_id = queue.enqueue("leave-a-helper-behind")
+        queue.start_worker()
+        helper = queue.wait(job_id).result["helper"]
+        wait_for(lambda: not is_alive(helper))
+
+
+class TestCancelling:
+    def test_stops_the_process_which_may_tidy_up(self, queue):
+        job_id = queue.enqueue("work-long")
+        in_thread = queue.enqueue("wait-for-stop")
+        queue.start_worker()
+        pids = queue.pids(job_id)
+        queue.wait(in_thread, JobState.RUNNING)
+        queue.cancel(job_id)
+        queue.cancel(in_thread)
+        assert queue.wait(job_id).state is JobState.CANCELLED
+        assert (queue.folder(job_id) / "tidied-up").exists()
+        wait_for(lambda: not any(map(is_alive, pids)))
+        assert queue.wait(in_thread).state is JobState.CANCELLED
+
+    def test_kills_a_process_that_ignores_it(self, queue):
+        job_id = queue.enqueue("ignore-sigterm")
+        queue.start_worker(job_kill_after=timedelta(seconds=0.3))
+        (process,) = queue.pids(job_id)
+        queue.cancel(job_id)
+        assert queue.wait(job_id).state is JobState.CANCELLED
+        assert not is_alive(process)
+
+
+class TestDeathOfTheWorker:
+    def test_nothing_of_its_jobs_outlives_it_and_another_worker_resumes_them(self, queue):
+        job_id = queue.enqueue("work-long")
+        first = queue.start_worker()
+        pids = queue.pids(job_id)
+        first.kill()
+        first.wait()
+        wait_for(lambda: not any(map(is_alive, pids)))
+        assert not (queue.folder(job_id) / "tidied-up").exists()  # SIGKILL left no time for it
+
+        queue.start_worker()
+        job = queue.wait(job_id)
+        assert (job.result, job.attempt) == ({"resumed_from": "attempt 1"}, 2)
+
+    def test_an_event_that_its_listener_died_of_is_told_again(self, queue):
+        with queue.database.write() as session:
+            (job_id,) = publish(session, BellRang("north"))
+        first = queue.start_worker()
+        first.wait()  # the listener kills it
+        queue.start_worker()
+        assert queue.wait(job_id).result == "north"
+        assert (queue.folder(job_id) / "heard").read_text() == "north\n" * 2
+
+    def test_a_worker_that_was_silent_for_too_long_kills_what_it_no_longer_holds(self, queue):
+        job_id = queue.enqueue("work-long")
+        frozen = queue.start_worker()
+        pids = queue.pids(job_id)
+        frozen.send_signal(signal.SIGSTOP)
+        queue.start_worker()
+        assert queue.wait(job_id).result == {"resumed_from": "attempt 1"}
+        assert all(map(is_alive, pids))
+        frozen.send_signal(signal.SIGCONT)
+        wait_for(lambda: not any(map(is_alive, pids)))
+        assert frozen.poll() is None
+        assert queue.job(job_id).attempt == 2
+
+
+class TestLeaving:
+    """SIGTERM to the worker: a restart of the server must cost no attempt."""
+
+    def test_gives_running_jobs_back(self, queue):
+        job_id = queue.enqueue("work-long")
+        in_thread = queue.enqueue("wait-for-stop")
+        worker = queue.start_worker()
+        pids = queue.pids(job_id)
+        queue.wait(in_thread, JobState.RUNNING)
+        worker.terminate()
+        assert worker.wait(30) == 0
+        assert not any(map(is_alive, pids))
+        for given_back in (queue.job(job_id), queue.job(in_thread)):
+            assert (given_back.state, given_back.failures, given_back.worker) == (JobState.QUEUED, 0, None)
+
+    def test_twice_kills_what_does_not_stop(self, queue):
+        job_id = queue.enqueue("ignore-sigterm")
+        worker = queue.start_worker(job_kill_after=timedelta(minutes=5))
+        (process,) = queue.pids(job_id)
+        worker.terminate()
+        with pytest.raises(AssertionError):
+            assert worker.poll() is not None
+        worker.terminate()
+        assert worker.wait(30) == 0
+        assert not is_alive(process)
+        assert queue.job(job_id).state is JobState.QUEUED

@@ -1,0 +1,229 @@
+"""The process that holds one model: answers frames on a Unix socket until it is told to end.
+
+    asyncio loop        reads and writes frames, tokenises, turns outputs into answers
+    one other thread    owns the model: loads it, then runs what the scheduler says
+
+A model that does not load leaves the process alive and saying why, so that it is not started again and again.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import orjson
+import structlog
+
+from viveiro.errors import ViveiroError
+from viveiro.ml.artefact import Artefact, read_artefact
+from viveiro.ml.engines import Engine, engines
+from viveiro.ml.task import Task
+from viveiro.ml.tasks import tasks
+from viveiro.serving import frames
+from viveiro.serving.control import ask_supervisor
+from viveiro.serving.scheduler import Scheduler, Work
+from viveiro.serving.types import ForwardFailed, NoSupervisor, TooLate
+from viveiro.settings import Settings
+
+log = structlog.get_logger()
+
+QUEUE_TOKENS: Final = 2**19
+THREADS: Final = 1
+"""Per operator. More collapse when a neighbour wants the same cores."""
+IDLE_CHECK_SECONDS: Final = 5.0
+
+
+def run_host(settings: Settings, key: str, folder: str, task: str, engine: str) -> int:
+    """The whole life of the process. `key` names its socket."""
+    from viveiro.ml.device import set_threads
+
+    set_threads(THREADS)
+    host = ModelHost(Path(folder), tasks[task], engines[engine]())
+    return asyncio.run(_live(host, settings, key))
+
+
+async def _live(host: "ModelHost", settings: Settings, key: str) -> int:
+    told_to_end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told_to_end.set)
+    async with host.serving(settings.sockets_dir / f"{key}.sock"):
+        limit = settings.model_idle_limit.total_seconds()
+        while not told_to_end.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(told_to_end.wait(), min(IDLE_CHECK_SECONDS, limit))
+            if host.idle_seconds() > limit:
+                log.info("model_unloaded", reason="idle")
+                with contextlib.suppress(NoSupervisor):  # then nobody would start it again either
+                    await ask_supervisor(settings, {"op": "host.stop", "key": key})
+                break
+    return 0
+
+
+@dataclass(eq=False)
+class _Pending:
+    """A request whose texts are with the scheduler."""
+
+    answer: "asyncio.Future[np.ndarray]"
+    outputs: list[np.ndarray]
+    missing: int
+
+
+class ModelHost:
+    def __init__(self, folder: Path, task: Task, engine: Engine) -> None:
+        self._folder = folder
+        self._task = task
+        self._engine = engine
+        self._artefact = Artefact(task.name)
+        self._failure: str | None = None
+        self._settled = asyncio.Event()
+        self._scheduler = Scheduler(QUEUE_TOKENS)
+        self._changed = threading.Condition()
+        self._ending = False
+        self._last_used = time.monotonic()
+
+    @contextlib.asynccontextmanager
+    async def serving(self, socket_path: Path) -> AsyncIterator[None]:
+        """Listens at once; what is asked before the model is loaded waits for it."""
+        self._loop = asyncio.get_running_loop()
+        thread = threading.Thread(target=self._own_the_model, name="model", daemon=True)
+        server = await asyncio.start_unix_server(self._converse, sock=_private_socket(socket_path))
+        thread.start()
+        try:
+            yield
+        finally:
+            # The socket's file stays: a successor may have bound its own by now, under the same name.
+            server.close()
+            with self._changed:
+                self._ending = True
+                self._changed.notify()
+
+    def idle_seconds(self) -> float:
+        return time.monotonic() - self._last_used
+
+    # -- the model's thread --------------------------------------------------------------------------------------------
+
+    def _own_the_model(self) -> None:
+        started = time.monotonic()
+        try:
+            self._artefact = read_artefact(self._folder, self._task.name)
+            self._engine.load(self._folder, max_length=self._artefact.max_length)
+            log.info("model_loaded", seconds=time.monotonic() - started, **asdict(self._engine.stats()))
+        except Exception as error:  # whatever it is, those who wait must learn of it
+            log.exception("model_load_failed", folder=str(self._folder))
+            self._failure = str(error) if isinstance(error, ViveiroError) else f"{type(error).__name__}: {error}"
+        self._loop.call_soon_threadsafe(self._settled.set)
+        while self._failure is None and (batch := self._take_turn()) is not None:
+            self._run(batch)
+        self._engine.close()
+
+    def _take_turn(self) -> list[Work] | None:
+        """Waits for work. None when the process is ending."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._ending or len(self._scheduler))
+                if self._ending:
+                    return None
+                turn = self._scheduler.next_turn(time.monotonic())
+            for work in turn.expired:
+                self._loop.call_soon_threadsafe(_fail, work, TooLate())
+            # Who hung up while waiting needs no answer.
+            if batch := [work for work in turn.batch if not work.payload[0].answer.cancelled()]:
+                return batch
+
+    def _run(self, batch: list[Work]) -> None:
+        try:
+            outputs = self._engine.run([work.payload[2] for work in batch])
+        except Exception:  # a request must learn of any failure, or it waits for ever
+            log.exception("forward_failed", texts=len(batch))
+            for work in batch:
+                self._loop.call_soon_threadsafe(_fail, work, ForwardFailed())
+        else:
+            self._loop.call_soon_threadsafe(_deliver, batch, outputs)
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        replies: set[asyncio.Task[None]] = set()
+        with contextlib.suppress(ConnectionError):
+            while (message := await frames.read(reader)) is not None:
+                reply = asyncio.create_task(self._reply(message, writer))
+                replies.add(reply)
+                reply.add_done_callback(replies.discard)
+        for reply in replies:
+            reply.cancel()  # nobody is there to read them
+        writer.close()
+
+    async def _reply(self, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        try:
+            answer = await self._answer(message)
+        except ViveiroError as error:
+            answer = {"error": error.code}
+        except Exception:
+            log.exception("request_failed", op=message.get("op"))
+            answer = {"error": ForwardFailed.__name__}
+        with contextlib.suppress(ConnectionError):
+            writer.write(frames.pack({"id": message["id"], **answer}))
+            await writer.drain()
+
+    async def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
+        if message["op"] == "state" and not self._settled.is_set():
+            return {"state": "loading"}
+        await self._settled.wait()
+        if self._failure is not None:
+            return {"state": "failed", "why": self._failure}
+        if message["op"] == "predict":
+            return {"body": await self._predict(message)}
+        return {"state": "ready", "stats": asdict(self._engine.stats())}
+
+    async def _predict(self, message: dict[str, Any]) -> bytes:
+        outputs = await self._submit(message["texts"], time.monotonic() + message["seconds"])
+        answers = self._task.answers(outputs, self._artefact, message["parameters"])
+        return orjson.dumps(answers[0] if message["bare"] else answers, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    async def _submit(self, texts: list[str], deadline: float) -> np.ndarray:
+        """Outputs in the order of the texts."""
+        self._last_used = now = time.monotonic()
+        items = self._engine.items(texts)
+        pending = _Pending(self._loop.create_future(), [np.empty(0)] * len(items), len(items))
+        works = [
+            Work(self._engine.cost(item), now, deadline, (pending, place, item)) for place, item in enumerate(items)
+        ]
+        with self._changed:
+            self._scheduler.add(works)
+            self._changed.notify()
+        try:
+            return await pending.answer
+        finally:
+            self._last_used = time.monotonic()
+
+
+def _private_socket(path: Path) -> socket.socket:
+    """Bound in place of what an earlier process left behind, for this user alone."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    return listener
+
+
+def _deliver(batch: list[Work], outputs: np.ndarray) -> None:
+    for work, output in zip(batch, outputs, strict=True):
+        pending, place, _ = work.payload
+        pending.outputs[place] = output
+        pending.missing -= 1
+        if pending.missing == 0 and not pending.answer.done():
+            pending.answer.set_result(np.stack(pending.outputs))
+
+
+def _fail(work: Work, error: ViveiroError) -> None:
+    pending, _, _ = work.payload
+    if not pending.answer.done():
+        pending.answer.set_exception(error)

@@ -1,0 +1,210 @@
+"""The web process's side of the model hosts: starts them when they are needed, and asks them many things at once."""
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+
+from viveiro.db import Database
+from viveiro.errors import ViveiroError
+from viveiro.hub.service import Hub
+from viveiro.serving import frames, service
+from viveiro.serving.control import ask_supervisor
+from viveiro.serving.types import Endpoint, ForwardFailed, ModelDoesNotLoad, ModelLoading, QueueFull, TooLate
+from viveiro.settings import Settings
+
+log = structlog.get_logger()
+
+LOAD_SECONDS: Final = 60.0
+"""How long a request waits for its model to load before it is told to come back."""
+ANSWER_SECONDS: Final = 60.0
+CONNECT_POLL_SECONDS: Final = 0.05
+STATE_SECONDS: Final = 2.0
+_ERRORS: Final[dict[str, Callable[[], ViveiroError]]] = {error.__name__: error for error in (QueueFull, TooLate, ForwardFailed)}
+
+
+class Hosts:
+    """Only for the event loop's thread."""
+
+    def __init__(self, settings: Settings, database: Database, hub: Hub) -> None:
+        self._settings = settings
+        self._database = database
+        self._hub = hub
+        self._connections: dict[str, _Connection] = {}
+        self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._warming: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Bring the wanted endpoints back, one after another, without making anyone wait."""
+        self._warming = asyncio.create_task(self._warm_up())
+
+    async def close(self) -> None:
+        """The hosts live on: their supervisor ends them."""
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
+        for connection in self._connections.values():
+            await connection.close()
+        self._connections.clear()
+
+    async def predict(
+        self, endpoint: Endpoint, texts: Sequence[str], parameters: dict[str, Any], *, bare: bool
+    ) -> bytes:
+        """The answer's JSON. Loads the model first if nobody has.
+
+        Raises:
+            ModelLoading: it takes longer than a request should wait.
+            ModelDoesNotLoad, QueueFull, TooLate, ForwardFailed, NoSupervisor
+        """
+        request = {"op": "predict", "texts": texts, "parameters": parameters, "bare": bare, "seconds": ANSWER_SECONDS}
+        try:
+            answer = await self._ask(endpoint, request)
+        except ConnectionError:
+            # The host died under the request, which changes nothing in the world: its successor may answer.
+            try:
+                answer = await self._ask(endpoint, request)
+            except ConnectionError:
+                raise ForwardFailed from None
+        if "error" in answer:
+            raise _ERRORS.get(answer["error"], ForwardFailed)()
+        body: bytes = answer["body"]
+        return body
+
+    async def ready(self, endpoint: Endpoint) -> None:
+        """Returns when the model is loaded. Raises like `predict`."""
+        await self._connection(endpoint)
+
+    async def state(self, endpoint: Endpoint) -> dict[str, Any]:
+        """`{"state": "idle" | "loading" | "ready" | "failed", …}`, without loading anything."""
+        try:
+            async with asyncio.timeout(STATE_SECONDS):
+                connection = await _Connection.open(self._socket(endpoint))
+                try:
+                    answer = await connection.ask({"op": "state"})
+                finally:
+                    await connection.close()
+        except (OSError, TimeoutError):
+            return {"state": "idle"}
+        return {name: value for name, value in answer.items() if name != "id"}
+
+    async def stop(self, endpoint: Endpoint) -> None:
+        """Unload the model, unless another endpoint serves the same commit."""
+        others = await run_in_threadpool(service.wanted_endpoints, self._database)
+        if any(other.key == endpoint.key and other.repo_pk != endpoint.repo_pk for other in others):
+            return
+        if (connection := self._connections.pop(endpoint.key, None)) is not None:
+            await connection.close()
+        await ask_supervisor(self._settings, {"op": "host.stop", "key": endpoint.key})
+
+    async def _ask(self, endpoint: Endpoint, request: dict[str, Any]) -> dict[str, Any]:
+        connection = await self._connection(endpoint)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS + 5):
+                return await connection.ask(request)
+        except TimeoutError:
+            raise TooLate from None
+
+    async def _connection(self, endpoint: Endpoint) -> "_Connection":
+        """To a host whose model is loaded."""
+        if (known := self._connections.get(endpoint.key)) is not None and known.is_open:
+            return known
+        async with self._opening[endpoint.key]:
+            if (known := self._connections.get(endpoint.key)) is not None and known.is_open:
+                return known
+            try:
+                async with asyncio.timeout(LOAD_SECONDS):
+                    connection = await self._open(endpoint)
+            except (TimeoutError, ConnectionError):
+                raise ModelLoading(endpoint.repo) from None
+            self._connections[endpoint.key] = connection
+            return connection
+
+    async def _open(self, endpoint: Endpoint) -> "_Connection":
+        try:
+            connection = await _Connection.open(self._socket(endpoint))
+        except OSError:  # no host, or one that died and left its socket behind
+            connection = await self._start(endpoint)
+        answer = await connection.ask({"op": "wait"})
+        if answer.get("state") == "ready":
+            return connection
+        await connection.close()
+        await ask_supervisor(self._settings, {"op": "host.stop", "key": endpoint.key})
+        raise ModelDoesNotLoad(endpoint.repo, answer.get("why", "for reasons it did not give"))
+
+    async def _start(self, endpoint: Endpoint) -> "_Connection":
+        folder = await run_in_threadpool(service.check_out_model, self._hub, self._settings, endpoint)
+        arguments = [str(folder), endpoint.task, endpoint.engine]
+        started = time.monotonic()
+        await ask_supervisor(self._settings, {"op": "host.start", "key": endpoint.key, "args": arguments})
+        while True:
+            with contextlib.suppress(OSError):
+                connection = await _Connection.open(self._socket(endpoint))
+                log.info("host_started", repo=endpoint.repo, sha=endpoint.sha, seconds=time.monotonic() - started)
+                return connection
+            await asyncio.sleep(CONNECT_POLL_SECONDS)
+
+    async def _warm_up(self) -> None:
+        for endpoint in await run_in_threadpool(service.wanted_endpoints, self._database):
+            try:
+                await self.ready(endpoint)
+            except ViveiroError as error:
+                log.warning("endpoint_not_restored", repo=endpoint.repo, sha=endpoint.sha, reason=str(error))
+
+    def _socket(self, endpoint: Endpoint) -> str:
+        return str(self._settings.sockets_dir / f"{endpoint.key}.sock")
+
+
+class _Connection:
+    """One socket, many requests under way. Answers come in any order and find their request by number."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._listening = asyncio.create_task(self._listen())
+
+    @classmethod
+    async def open(cls, path: str) -> "_Connection":
+        return cls(*await asyncio.open_unix_connection(path))
+
+    @property
+    def is_open(self) -> bool:
+        return not self._listening.done()
+
+    async def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Raises ConnectionError when the host ends before it answers."""
+        if not self.is_open:
+            raise ConnectionResetError("the model host has ended")
+        number = next(self._numbers)
+        future = self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            self._writer.write(frames.pack({"id": number, **request}))
+            await self._writer.drain()
+            answer: dict[str, Any] = await future
+            return answer
+        finally:
+            del self._waiting[number]
+
+    async def close(self) -> None:
+        self._listening.cancel()
+        self._writer.close()
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            await self._writer.wait_closed()
+
+    async def _listen(self) -> None:
+        try:
+            with contextlib.suppress(ConnectionError):
+                while (answer := await frames.read(self._reader)) is not None:
+                    if (future := self._waiting.get(answer["id"])) is not None and not future.done():
+                        future.set_result(answer)
+        finally:
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(ConnectionResetError("the model host has ended"))

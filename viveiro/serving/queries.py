@@ -1,0 +1,64 @@
+"""Every SQL statement about endpoints."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Row, Select, delete, select
+from sqlalchemy.orm import Session
+
+from viveiro.accounts.tables import AccountRow
+from viveiro.hub.tables import RepoRow
+from viveiro.serving.tables import EndpointRow
+from viveiro.serving.types import Endpoint
+from viveiro.types import RepoId, RepoKind, Resource, Visibility
+
+
+def find_model(session: Session, repo_id: RepoId) -> tuple[Resource, Endpoint | None] | None:
+    """A model repo, whatever the case of the letters, and its endpoint if it has one."""
+    named = RepoRow.folded_name == str(repo_id).lower()
+    row = session.execute(_models(outer=True).where(named)).one_or_none()
+    return (_resource(row.RepoRow), _endpoint(row) if row.EndpointRow else None) if row is not None else None
+
+
+def all_endpoints(session: Session) -> list[Endpoint]:
+    """Newest first."""
+    return [_endpoint(row) for row in session.execute(_models().order_by(EndpointRow.created_at.desc(), RepoRow.id))]
+
+
+def save_endpoint(session: Session, row: EndpointRow) -> None:
+    """In place of the repo's earlier one."""
+    session.merge(row)
+
+
+def delete_endpoint(session: Session, repo_pk: int) -> None:
+    session.execute(delete(EndpointRow).where(EndpointRow.repo_id == repo_pk))
+
+
+def shas_in_use(session: Session) -> Sequence[str]:
+    return session.scalars(select(EndpointRow.sha).distinct()).all()
+
+
+def _models(*, outer: bool = False) -> Select[RepoRow, EndpointRow, str]:
+    return (
+        select(RepoRow, EndpointRow, AccountRow.name)
+        .join(EndpointRow, EndpointRow.repo_id == RepoRow.id, isouter=outer)
+        .join(AccountRow, AccountRow.id == EndpointRow.owner_id, isouter=True)
+        .where(RepoRow.kind == RepoKind.MODEL)
+    )
+
+
+def _resource(repo: RepoRow) -> Resource:
+    return Resource(repo.owner_id, repo.name, Visibility(repo.visibility), gated=repo.gated is not None)
+
+
+def _endpoint(row: Row[RepoRow, EndpointRow, str]) -> Endpoint:
+    repo, endpoint, owner = row
+    return Endpoint(
+        repo_pk=repo.id,
+        resource=_resource(repo),
+        revision=endpoint.revision,
+        sha=endpoint.sha,
+        task=endpoint.task,
+        engine=endpoint.engine,
+        owner=owner,
+        created_at=endpoint.created_at,
+    )

@@ -1,0 +1,153 @@
+"""Which models are served, as verbs. Deploying pins a commit; what runs is the business of `hosts`."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from viveiro.accounts.service import can, may_infer, may_see, record
+from viveiro.accounts.types import SYSTEM, Viewer
+from viveiro.db import Database, utc_now
+from viveiro.errors import EntryNotFound, Forbidden, NotAuthenticated, RepoNotFound
+from viveiro.hub.folders import check_out
+from viveiro.hub.service import Hub
+from viveiro.hub.types import Repo
+from viveiro.ml.tasks import tasks
+from viveiro.serving import queries
+from viveiro.serving.tables import EndpointRow
+from viveiro.serving.types import Endpoint, EndpointNotFound, NotServable
+from viveiro.settings import Settings
+from viveiro.types import Action, RepoId, RepoKind, RepoRef
+
+DEFAULT_ENGINE: Final = "torch"
+LARGEST_CONFIG: Final = 2**20
+
+
+def deploy(hub: Hub, viewer: Viewer, repo_id: RepoId, revision: str = "main") -> Endpoint:
+    """Serve what the revision is now. An endpoint that is there already moves to it.
+
+    Raises:
+        RepoNotFound, Forbidden, RevisionNotFound: as for any change to the repo.
+        NotServable: no task knows what to do with its files.
+    """
+    repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, repo_id), Action.WRITE)
+    sha = hub.resolve(repo, revision)
+    task = _recognise(hub, repo, sha)
+    with hub.database.write() as session:
+        row = EndpointRow(
+            repo_id=repo.pk,
+            revision=revision,
+            sha=sha,
+            task=task,
+            engine=DEFAULT_ENGINE,
+            owner_id=viewer.user_id,
+            created_at=utc_now(),
+        )
+        queries.save_endpoint(session, row)
+        record(session, viewer, "endpoint.deploy", repo.name, revision=revision, sha=sha)
+    return info(hub.database, viewer, repo_id)
+
+
+def undeploy(database: Database, viewer: Viewer, repo_id: RepoId) -> Endpoint:
+    """What is gone now."""
+    endpoint = info(database, viewer, repo_id)
+    if not can(viewer, Action.WRITE, endpoint.resource):
+        if viewer.is_anonymous:
+            raise NotAuthenticated
+        raise Forbidden("Stopping an endpoint takes write access to {repo}. Ask its owner.", repo=endpoint.repo)
+    with database.write() as session:
+        queries.delete_endpoint(session, endpoint.repo_pk)
+        record(session, viewer, "endpoint.undeploy", endpoint.repo, sha=endpoint.sha)
+    return endpoint
+
+
+def info(database: Database, viewer: Viewer, repo_id: RepoId) -> Endpoint:
+    with database.read() as session:
+        found = queries.find_model(session, repo_id)
+    if found is None or not may_see(viewer, found[0]):
+        raise RepoNotFound(repo_id, RepoKind.MODEL)
+    if found[1] is None:
+        raise EndpointNotFound(repo_id)
+    return found[1]
+
+
+def list_endpoints(database: Database, viewer: Viewer) -> list[Endpoint]:
+    """Those whose repos the viewer may see, newest first."""
+    with database.read() as session:
+        endpoints = queries.all_endpoints(session)
+    return [endpoint for endpoint in endpoints if may_see(viewer, endpoint.resource)]
+
+
+def wanted_endpoints(database: Database) -> list[Endpoint]:
+    with database.read() as session:
+        return queries.all_endpoints(session)
+
+
+def find_served(database: Database, viewer: Viewer, repo_id: RepoId) -> Endpoint:
+    """The endpoint that a request to the model goes to.
+
+    An access token that may infer and not read reaches the model without seeing the repo, so this asks for no read
+    access; to anyone else a private model is missing.
+    """
+    with database.read() as session:
+        found = queries.find_model(session, repo_id)
+    if found is None:
+        raise RepoNotFound(repo_id, RepoKind.MODEL)
+    resource, endpoint = found
+    if not may_infer(viewer, resource):
+        _refuse(viewer, repo_id, seen=may_see(viewer, resource))
+    if endpoint is None:
+        raise EndpointNotFound(repo_id)
+    return endpoint
+
+
+def check_out_model(hub: Hub, settings: Settings, endpoint: Endpoint) -> Path:
+    """The endpoint's files as a folder, made once for each commit."""
+    folder = settings.cache_dir / "models" / endpoint.sha
+    if folder.exists():
+        return folder
+    repo = hub.get_repo(SYSTEM, RepoRef(RepoKind.MODEL, RepoId.parse(endpoint.repo)))
+    return check_out(hub, repo, endpoint.sha, folder)
+
+
+def _refuse(viewer: Viewer, repo_id: RepoId, *, seen: bool) -> None:
+    if not seen:
+        raise RepoNotFound(repo_id, RepoKind.MODEL)
+    if viewer.is_anonymous:
+        raise NotAuthenticated(
+            "Running {repo_id} takes an access token that may infer: Authorization: Bearer hf_… "
+            "To make one: viveiro tokens create --name app --role inference",
+            repo_id=repo_id,
+        )
+    raise Forbidden(
+        "This access token may not run {repo_id}. Use one of role inference or write: "
+        "viveiro tokens create --name app --role inference",
+        repo_id=repo_id,
+    )
+
+
+def _recognise(hub: Hub, repo: Repo, sha: str) -> str:
+    files = {entry.path for entry in hub.list_tree(repo, sha, recursive=True) if entry.type == "file"}
+    if not any(path.endswith(".safetensors") for path in files):
+        raise NotServable(repo.name, "it holds no safetensors")
+    config = _read_config(hub, repo, sha)
+    for name in tasks:
+        if tasks[name].recognises(config, files):
+            return name
+    raise NotServable(repo.name, "its config.json names no kind of model that a task serves")
+
+
+def _read_config(hub: Hub, repo: Repo, sha: str) -> Mapping[str, Any]:
+    try:
+        entry = hub.entry(repo, sha, "config.json")
+    except EntryNotFound:
+        raise NotServable(repo.name, "it holds no config.json") from None
+    if entry.lfs is not None or entry.size > LARGEST_CONFIG:
+        raise NotServable(repo.name, "its config.json is too large to be one")
+    try:
+        config = json.loads(hub.read_blob(repo, entry.oid))
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        raise NotServable(repo.name, "its config.json is not a JSON object")
+    return config
