@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     """A file this large, or larger, goes through LFS and cannot be pushed to git directly."""
     lfs_part_bytes: int = 64 * 2**20
     """LFS objects larger than this are offered as multipart uploads with parts of this size, each resumable."""
+    git_push_limit_bytes: int = 2 * 2**30
+    """A push by git larger than this, not counting its LFS files, is refused."""
     upload_time_limit: timedelta = timedelta(hours=24)
     """Parts of an upload nobody has finished by then are swept away."""
     session_time_limit: timedelta = timedelta(days=30)

@@ -77,7 +77,8 @@ def make_repo(alice: HfApi) -> MakeRepo:
 
     def make(repo_type: str = "model", *, private: bool = False) -> str:
         name = f"alice/{repo_type}-{next(_numbers)}"
-        alice.create_repo(name, repo_type=repo_type, private=private)
+        sdk = "static" if repo_type == "space" else None
+        alice.create_repo(name, repo_type=repo_type, private=private, space_sdk=sdk)
         return name
 
     return make

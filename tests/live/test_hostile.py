@@ -603,7 +603,8 @@ class TestDiskFull:
     """On a real file system of 64 MiB that really is full."""
 
     @pytest.fixture(scope="class")
-    def small(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    @classmethod
+    def small(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         folder = tmp_path_factory.mktemp("small-disk")
         mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "viveiro-test", str(folder)]
         if subprocess.run(mount, capture_output=True, check=False).returncode:

@@ -19,17 +19,15 @@ from typing import Any
 import httpx
 import pytest
 from huggingface_hub import HfApi
+from sqlalchemy import create_engine, text
 
 from tests.live.conftest import Git
 from tests.live.running_server import TWO_USERS, RunningServer
 from tests.live.uploading import descendants
+from tests.live.waiting import PATIENCE_SECONDS, wait_until
 
-PATIENCE_SECONDS = 60
 
-
-def viveiro(
-    *arguments: str | Path, data_dir: Path | None = None, **settings: str
-) -> subprocess.CompletedProcess[str]:
+def viveiro(*arguments: str | Path, data_dir: Path | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
     """The program, as a person types it."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("VIVEIRO_")}
     place = ["--data-dir", str(data_dir)] if data_dir else []
@@ -52,7 +50,8 @@ def spare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 class TestFirstStart:
     @pytest.fixture(scope="class")
-    def started_twice(self, tmp_path_factory: pytest.TempPathFactory) -> RunningServer:
+    @classmethod
+    def started_twice(cls, tmp_path_factory: pytest.TempPathFactory) -> RunningServer:
         server = RunningServer(tmp_path_factory.mktemp("first") / "data")
         for _ in range(2):
             with server:
@@ -178,7 +177,7 @@ class TestDeath:
     def test_a_killed_worker_is_started_again(self, spare: RunningServer) -> None:
         before = spare.pids()
         os.kill(before["worker"], signal.SIGKILL)
-        _wait_until(lambda: spare.pids().get("worker") not in (None, before["worker"]))
+        wait_until(lambda: spare.pids().get("worker") not in (None, before["worker"]))
         assert spare.pids()["web"] == before["web"]
 
     def test_a_killed_supervisor_leaves_no_orphan_and_no_lock(self, spare: RunningServer) -> None:
@@ -186,7 +185,7 @@ class TestDeath:
         family = descendants(spare.process.pid)
         assert len(family) >= 3
         spare.kill()
-        _wait_until(lambda: not any(_is_alive(pid) for pid in family))
+        wait_until(lambda: not any(_is_alive(pid) for pid in family))
         spare.start()
         assert httpx.get(f"{spare.url}/readyz").is_success
 
@@ -271,8 +270,12 @@ class TestCarriedElsewhere:
     def _database(self, name: str, request: pytest.FixtureRequest) -> dict[str, str]:
         if name == "sqlite":
             return {}
-        new_postgres_database = request.getfixturevalue("new_postgres_database")
-        return {"VIVEIRO_DATABASE_URL": new_postgres_database()}
+        postgres, name = request.getfixturevalue("postgres_server"), f"carried_{os.urandom(6).hex()}"
+        engine = create_engine(f"{postgres}/postgres", isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return {"VIVEIRO_DATABASE_URL": f"{postgres}/{name}"}
 
     def _fill(self, server: RunningServer, git: Git, folder: Path) -> None:
         api = HfApi(endpoint=server.url, token=server.token("alice"))
@@ -371,16 +374,6 @@ class TestTheSeededServerScript:
         assert not any(_is_alive(pid) for pid in family)
 
 
-def _wait_until(condition: Any) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        with contextlib.suppress(OSError, ValueError):  # the supervisor's socket may be away for a moment
-            if condition():
-                return
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.05)
-
-
 def _is_alive(pid: int) -> bool:
     """Neither gone nor a zombie that its new parent has not yet buried."""
     try:
@@ -389,8 +382,8 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-def test_a_busy_port_of_another_address_is_free_here(server: RunningServer) -> None:
-    """Loopback is the default bind: nothing answers on the machine's other addresses."""
+def test_only_this_machine_is_answered(server: RunningServer) -> None:
+    """Loopback is the default: nothing listens on the machine's other addresses."""
     with socket.socket() as probe:
         probe.settimeout(2)
         assert probe.connect_ex((_other_address(), server.port)) != 0

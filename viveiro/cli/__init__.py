@@ -12,16 +12,12 @@ import typer
 
 from viveiro import __version__
 from viveiro.cli import (
-    datasets,
     endpoints,
     hub,
     installation,
     jobs,
-    models,
     orgs,
     predict,
-    repos,
-    runs,
     tokens,
     users,
 )
@@ -35,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for noun in (repos, models, datasets, runs, endpoints, jobs, users, orgs, tokens, hub):
+for noun in (endpoints, jobs, users, orgs, tokens, hub):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 predict.add_to(app)
 installation.add_to(app)

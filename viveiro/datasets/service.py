@@ -6,9 +6,10 @@ from sqlalchemy.orm import Session
 
 from viveiro.accounts.types import Viewer
 from viveiro.datasets.check import check_dataset
-from viveiro.datasets.columns import choose_columns
+from viveiro.datasets.columns import choose_columns, trainable
 from viveiro.datasets.importing import ImportOptions, ImportReport, Progress, import_table
 from viveiro.datasets.reading import OpenDataset, open_dataset
+from viveiro.datasets.rows import LabelledRows, read_rows
 from viveiro.datasets.types import CheckReport
 from viveiro.hub.service import Hub
 from viveiro.jobs.service import enqueue
@@ -19,6 +20,7 @@ __all__ = [
     "CheckReport",
     "ImportOptions",
     "ImportReport",
+    "LabelledRows",
     "OpenDataset",
     "Progress",
     "check_revision",
@@ -27,8 +29,10 @@ __all__ = [
     "import_table",
     "incoming_file",
     "open_revision",
+    "read_rows",
     "start_check",
     "start_import",
+    "trainable",
 ]
 
 

@@ -26,6 +26,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def json_column(*, none_as_null: bool = False) -> JSON:
+    """JSON as text on SQLite, as JSONB on PostgreSQL."""
+    return JSON(none_as_null=none_as_null).with_variant(JSONB(none_as_null=none_as_null), "postgresql")
+
+
 class Base(DeclarativeBase):
     """Column types by annotation: `datetime` is UTC, `dict` and `list` are JSON."""
 
@@ -40,8 +45,8 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as declared
         datetime: UtcDateTime,
-        dict[str, Any]: JSON().with_variant(JSONB(), "postgresql"),
-        list[Any]: JSON().with_variant(JSONB(), "postgresql"),
+        dict[str, Any]: json_column(),
+        list[Any]: json_column(),
     }
 
 

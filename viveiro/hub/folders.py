@@ -196,6 +196,14 @@ def check_out(hub: Hub, repo: Repo, sha: str, folder: Path) -> Path:
     return folder
 
 
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """An empty folder on the disk of the data folder, gone afterwards."""
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        yield Path(folder)
+
+
 def _place(hub: Hub, repo: Repo, entry: TreeEntry, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if entry.lfs is not None and (path := hub.blobs.path(entry.lfs.oid)) is not None:

@@ -19,6 +19,11 @@ BRANCHES: Final = "refs/heads/"
 TAGS: Final = "refs/tags/"
 PULL_REQUESTS: Final = "refs/pr/"
 
+MOST_LOOSE_OBJECTS: Final = 2000
+MOST_PACKS: Final = 20
+UNREACHABLE_FOR: Final = "1.week.ago"
+"""Objects of a commit that is still being made are younger than this."""
+
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _CONFIG: Final = """\
@@ -86,6 +91,30 @@ def run_git(path: Path, *arguments: str, stdin: bytes = b"", extra: Mapping[str,
     return subprocess.run(
         ["git", *arguments], cwd=path, env=environment(extra), input=stdin, check=True, capture_output=True
     ).stdout
+
+
+def needs_repacking(path: Path) -> bool:
+    """Commits through the API make loose objects, pushes make packs; many of either slow every reader down."""
+    counts = dict(line.split(": ") for line in run_git(path, "count-objects", "-v").decode().splitlines())
+    return int(counts["count"]) > MOST_LOOSE_OBJECTS or int(counts["packs"]) > MOST_PACKS
+
+
+def repack(path: Path) -> bool:
+    """Gather all objects in one pack, and forget those that no ref has reached for a week. False: someone else is at it.
+
+    Writers may go on meanwhile: their objects are younger than a week, and stay.
+    """
+    lock = os.open(path / "viveiro.repack", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        run_git(path, "repack", "-d", "-A", "-l", "-q", f"--unpack-unreachable={UNREACHABLE_FOR}")
+        run_git(path, "prune", f"--expire={UNREACHABLE_FOR}")
+        return True
+    finally:
+        os.close(lock)
 
 
 @contextmanager

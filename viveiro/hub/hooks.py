@@ -19,6 +19,8 @@ VERDICT: Final = "VIVEIRO_VERDICT"
 """Environment variables: numbers of the inherited descriptors."""
 
 _VARIABLES: Final = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
+VALUES: Final = len(_VARIABLES)
+"""How many lines of a question come before the refs."""
 _SCRIPT: Final = f"""\
 #!/bin/sh
 # Written by Viveiro (hub/hooks.py) at every push. Silence means no: a server that died must let nothing through unseen.
@@ -66,7 +68,7 @@ def install(folder: Path) -> Path:
 
 def parse_question(lines: Sequence[str]) -> PushQuestion:
     """What the script wrote, up to its empty line."""
-    values, updates = lines[: len(_VARIABLES)], lines[len(_VARIABLES) :]
+    values, updates = lines[:VALUES], lines[VALUES:]
     environment = {name: value for name, value in zip(_VARIABLES, values, strict=True) if value}
     return PushQuestion(tuple(_update(*line.split(" ", 2)) for line in updates), environment)
 

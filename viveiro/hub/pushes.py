@@ -65,8 +65,9 @@ def check_objects(
         git.odb.add_disk_alternate(str(folder))
     listed = run_git(
         path,
-        *("rev-list", "--objects", "--stdin"),
-        stdin="\n".join([*pushed, "--not", "--all", ""]).encode(),
+        # Commits through stdin, for there may be many; options not, for git before 2.42 refuses them there.
+        *("rev-list", "--objects", "--stdin", "--not", "--all"),
+        stdin="".join(f"{sha}\n" for sha in pushed).encode(),
         extra={name: value for name, value in environment.items() if name in _QUARANTINE},
     )
     return _Inspection(git, large_bytes).of(listed.decode("utf-8", "surrogateescape").splitlines())

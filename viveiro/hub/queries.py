@@ -169,7 +169,7 @@ def _count_tags(session: Session, tags: Sequence[str]) -> dict[str, int]:
         )
         for tag in tags
     ]
-    return dict(row._tuple() for row in session.execute(union_all(*counts)))
+    return dict(map(tuple, session.execute(union_all(*counts))))
 
 
 def repos_by_pk(session: Session, pks: Sequence[int]) -> list[Repo]:
@@ -287,6 +287,15 @@ def write_index(session: Session, pk: int, index: RepoIndex, *, modified: dateti
         session.execute(insert(RepoTagRow), [{"repo_id": pk, "tag": tag} for tag in sorted(after - before)])
 
 
+def stored_index(session: Session, pk: int) -> RepoIndex | None:
+    """What `write_index` wrote, tags in alphabetical order."""
+    row = session.get(RepoRow, pk)
+    if row is None:
+        return None
+    columns = {field.name: getattr(row, field.name) for field in fields(RepoIndex) if field.name != "tags"}
+    return RepoIndex(**columns, tags=tuple(sorted(_tags_of(session, pk))))
+
+
 def _used_storage(pk: int) -> ScalarSelect[Any]:
     sizes = select(func.coalesce(func.sum(BlobRow.size), 0)).join(RepoBlobRow, RepoBlobRow.sha256 == BlobRow.sha256)
     return sizes.where(RepoBlobRow.repo_id == pk).scalar_subquery()
@@ -369,12 +378,40 @@ def _sizes(
     for start in range(0, len(wanted), _AT_ONCE):
         batch = BlobRow.sha256.in_(wanted[start : start + _AT_ONCE])
         found = select(BlobRow.sha256, BlobRow.size).where(batch, condition(BlobRow.sha256.expression))
-        sizes.update({sha256: size for sha256, size in session.execute(found)})
+        sizes |= {row.sha256: row.size for row in session.execute(found)}
     return sizes
 
 
 def insert_blob(session: Session, sha256: str, size: int) -> None:
     _insert_or_keep(session, BlobRow, [{"sha256": sha256, "size": size}])
+
+
+def stored_blobs(session: Session, *, after: str, limit: int = 5000) -> list[tuple[str, int]]:
+    """In order of their hashes, a batch at a time."""
+    found = select(BlobRow.sha256, BlobRow.size).where(BlobRow.sha256 > after).order_by(BlobRow.sha256).limit(limit)
+    return [(sha256, size) for sha256, size in session.execute(found)]
+
+
+def users_of_blob(session: Session, sha256: str) -> Sequence[str]:
+    """Names of the repos that were given it."""
+    named = select(RepoRow.name).join(RepoBlobRow, RepoBlobRow.repo_id == RepoRow.id)
+    return session.scalars(named.where(RepoBlobRow.sha256 == sha256).order_by(RepoRow.name)).all()
+
+
+def unused_blobs(session: Session, before: datetime, limit: int = 1000) -> Sequence[str]:
+    """Content that no repo was given, and that is no upload of just now."""
+    unused = select(BlobRow.sha256).where(BlobRow.created_at < before, ~_is_granted())
+    return session.scalars(unused.limit(limit)).all()
+
+
+def delete_unused_blob(session: Session, sha256: str) -> bool:
+    """Whether it was still unused. From here to the end of the transaction nobody can be given it."""
+    gone = delete(BlobRow).where(BlobRow.sha256 == sha256, ~_is_granted()).returning(BlobRow.sha256)
+    return session.scalar(gone) is not None
+
+
+def _is_granted() -> ColumnElement[bool]:
+    return exists().where(RepoBlobRow.sha256 == BlobRow.sha256)
 
 
 def grant(session: Session, pk: int, oids: Iterable[str]) -> None:

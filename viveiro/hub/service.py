@@ -60,7 +60,7 @@ class Hub:
         self.settings = settings
         self.blobs = blobs
         self._clock = clock
-        self._ledger = Ledger(database, blobs, settings.repos_dir, clock)
+        self.ledger = Ledger(database, blobs, settings.repos_dir, clock)
         self._last_commits = history.LastCommits()
         self._downloads = DownloadCounter(database, clock)
 
@@ -89,7 +89,7 @@ class Hub:
             raise _taken(existing.ref)
         ref = RepoRef(ref.kind, RepoId(owner.name, ref.repo_id.name))
         key = uuid4().hex
-        path = self._ledger.path(key)
+        path = self.ledger.path(key)
         # Files first: a crash before the row leaves a folder that the sweep finds, never a row without a folder.
         git = create_bare_repository(path)
         try:
@@ -139,7 +139,7 @@ class Hub:
 
     def delete_repo(self, viewer: Viewer, ref: RepoRef) -> None:
         repo = self.get_repo(viewer, ref, Action.ADMIN)
-        with self._ledger.writing(repo):
+        with self.ledger.writing(repo):
             with self.database.write() as session:
                 queries.delete_repo(session, repo.pk)
                 record(session, viewer, "repo.delete", str(repo.ref))
@@ -168,13 +168,13 @@ class Hub:
 
     def repo_path(self, repo: Repo) -> Path:
         """The bare repository's folder."""
-        return self._ledger.path(repo.storage_key)
+        return self.ledger.path(repo.storage_key)
 
     # Refs -------------------------------------------------------------------------------------------------------------
 
     def resolve(self, repo: Repo, revision: str) -> str:
         """The commit that a branch, a tag, `refs/…`, or a full or short commit id names."""
-        return self._resolve(self._ledger.open(repo), repo, revision)
+        return self._resolve(self.ledger.open(repo), repo, revision)
 
     def _resolve(self, git: pygit2.Repository, repo: Repo, revision: str) -> str:
         sha = refs.find_commit(git, revision)
@@ -183,13 +183,13 @@ class Hub:
         return sha
 
     def refs(self, repo: Repo) -> Refs:
-        return refs.list_refs(self._ledger.open(repo))
+        return refs.list_refs(self.ledger.open(repo))
 
     def create_branch(self, viewer: Viewer, repo: Repo, name: str, starting_point: str | None = None) -> None:
         """From main's head unless told otherwise."""
         _require(viewer, Action.WRITE, repo)
         ref = refs.branch_ref(name)
-        with self._ledger.writing(repo) as git:
+        with self.ledger.writing(repo) as git:
             refs.refuse_existing(git, ref)
             sha = self._resolve(git, repo, starting_point or MAIN)
             self._move(repo, git, RefUpdate(ref, None, sha), viewer)
@@ -205,7 +205,7 @@ class Hub:
         """Annotated when there is a message."""
         _require(viewer, Action.WRITE, repo)
         ref = refs.tag_ref(tag)
-        with self._ledger.writing(repo) as git:
+        with self.ledger.writing(repo) as git:
             refs.refuse_existing(git, ref)
             target = self._resolve(git, repo, revision)
             if message:
@@ -217,7 +217,7 @@ class Hub:
         self._delete_ref(viewer, repo, f"{TAGS}{tag}", tag)
 
     def _delete_ref(self, viewer: Viewer, repo: Repo, ref: str, name: str) -> None:
-        with self._ledger.writing(repo) as git:
+        with self.ledger.writing(repo) as git:
             target = refs.target(git, ref)
             if target is None:
                 raise RevisionNotFound(name, repo.name)
@@ -225,7 +225,7 @@ class Hub:
 
     def _move(self, repo: Repo, git: pygit2.Repository, moved: RefUpdate, viewer: Viewer) -> None:
         try:
-            self._ledger.move(repo, git, moved, viewer.user_id)
+            self.ledger.move(repo, git, moved, viewer.user_id)
         except refs.RefMoved as error:
             raise Conflict("{ref} was changed by someone else this moment. Try again.", ref=moved.ref) from error
 
@@ -265,11 +265,11 @@ class Hub:
 
     def read_blob(self, repo: Repo, oid: str) -> bytes:
         """A git object, by the id in `TreeEntry.oid`: for a big file, the pointer."""
-        return self._ledger.open(repo).odb.read(oid)[1]
+        return self.ledger.open(repo).odb.read(oid)[1]
 
     def stream_file(self, repo: Repo, entry: TreeEntry, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes [start, stop) of a file's content, wherever they lie."""
-        return content_of(self._ledger.open(repo), self.blobs, entry, start, stop)
+        return content_of(self.ledger.open(repo), self.blobs, entry, start, stop)
 
     def lfs_patterns(self, repo: Repo, sha: str) -> tuple[str, ...]:
         """Which names `.gitattributes` sends through LFS."""
@@ -280,23 +280,23 @@ class Hub:
 
     def commits(self, repo: Repo, sha: str, *, skip: int = 0, limit: int = 50) -> list[Commit]:
         """Newest first."""
-        return history.list_commits(self._ledger.open(repo), sha, skip=skip, limit=limit)
+        return history.list_commits(self.ledger.open(repo), sha, skip=skip, limit=limit)
 
     def count_commits(self, repo: Repo, sha: str) -> int:
         return history.count_commits(str(self.repo_path(repo)), sha)
 
     def _files(self, repo: Repo, sha: str) -> Files:
-        return Files(self._ledger.open(repo), sha, self._last_commits)
+        return Files(self.ledger.open(repo), sha, self._last_commits)
 
     # Writing ----------------------------------------------------------------------------------------------------------
 
     def begin_commit(self, viewer: Viewer, repo: Repo, revision: str) -> CommitBuilder:
         """A commit onto a branch or a pull request. Tags and commit ids are not committed to."""
         _require(viewer, Action.WRITE, repo)
-        ref = refs.committable_ref(self._ledger.open(repo), revision)
+        ref = refs.committable_ref(self.ledger.open(repo), revision)
         if ref is None:
             raise RevisionNotFound(revision, repo.name)
-        return CommitBuilder(self._ledger, viewer, repo, ref, large_bytes=self.settings.lfs_threshold_bytes)
+        return CommitBuilder(self.ledger, viewer, repo, ref, large_bytes=self.settings.lfs_threshold_bytes)
 
     def grant_blob(self, repo: Repo, sha256: str, size: int) -> None:
         """Content has been uploaded to this repo, and the store holds it whole: commits may name it from now on."""
@@ -332,11 +332,11 @@ class Hub:
             report = pushes.check_objects(self.repo_path(repo), updates, environment, large_bytes=limit)
             problems = [*report.problems, *self._missing_content(viewer, repo, report)]
         if not problems:
-            self._ledger.announce(repo, updates, viewer.user_id)
+            self.ledger.announce(repo, updates, viewer.user_id)
         return problems
 
     def _missing_content(self, viewer: Viewer, repo: Repo, report: pushes.PushReport) -> Iterator[str]:
-        sizes = give_content(self._ledger, viewer, repo, set(report.pointers))
+        sizes = give_content(self.ledger, viewer, repo, set(report.pointers))
         for oid, (path, pointer) in report.pointers.items():
             if oid not in sizes:
                 yield f"{path}: its LFS content {oid} was not uploaded. Run: git lfs push --all origin"
@@ -346,7 +346,7 @@ class Hub:
     def finish_push(self, repo: Repo) -> None:
         """`git receive-pack` has ended, one way or another: index what moved and tell the listeners."""
         with suppress(RepoNotFound):
-            self._ledger.settle(repo)
+            self.ledger.settle(repo)
 
     def reconcile(self) -> None:
         """Finish what a killed process left half done. Safe at any time."""

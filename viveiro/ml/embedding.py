@@ -18,6 +18,7 @@ TOKEN_BUDGET: Final = 2048
 """Tokens in one bulk batch: large enough to fill the cores, small enough for their caches."""
 FAITHFUL_COSINE: Final = 0.999
 """A lower precision is used only while every probe's answer stays this near to float32's."""
+VOCABULARIES: Final = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 PROBES: Final = (
     "A prensa hidráulica perdeu pressão durante o turno da noite.",
     "error E07, spindle will not start!!",
@@ -32,7 +33,7 @@ Progress = Callable[[int, int], None]
 class NoTokenizer(InvalidInput):
     def __init__(self, why: str) -> None:
         super().__init__(
-            "The model's tokenizer could not be loaded: {why}. The folder needs tokenizer.json or a vocabulary.",
+            "The model's tokenizer could not be loaded: {why}. Its folder needs tokenizer.json or a vocabulary.",
             why=why,
         )
 
@@ -117,6 +118,9 @@ def fingerprint(folder: Path) -> str:
 def _open_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
+    if not any(path for pattern in VOCABULARIES for path in folder.glob(pattern)):
+        # Asked all the same, transformers makes a tokenizer that knows no word, and says nothing.
+        raise NoTokenizer("no vocabulary is there")
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:

@@ -248,7 +248,10 @@ def _classifier_network(folder: Path) -> Network:
 
 
 def _load(auto_class: Any, folder: Path) -> nn.Module:
+    from transformers.utils import logging
+
     refuse_pickles(folder)
+    logging.disable_progress_bar()
     trunk: nn.Module = auto_class.from_pretrained(
         folder,
         local_files_only=True,

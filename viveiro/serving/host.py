@@ -115,7 +115,8 @@ class ModelHost:
         try:
             self._artefact = read_artefact(self._folder, self._task.name)
             self._engine.load(self._folder, max_length=self._artefact.max_length)
-            log.info("model_loaded", seconds=time.monotonic() - started, **asdict(self._engine.stats()))
+            stats = self._engine.stats()
+            log.info("model_loaded", seconds=time.monotonic() - started, precision=stats.precision)
         except Exception as error:  # whatever it is, those who wait must learn of it
             log.exception("model_load_failed", folder=str(self._folder))
             self._failure = str(error) if isinstance(error, ViveiroError) else f"{type(error).__name__}: {error}"

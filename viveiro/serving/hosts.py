@@ -26,7 +26,9 @@ LOAD_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 60.0
 CONNECT_POLL_SECONDS: Final = 0.05
 STATE_SECONDS: Final = 2.0
-_ERRORS: Final[dict[str, Callable[[], ViveiroError]]] = {error.__name__: error for error in (QueueFull, TooLate, ForwardFailed)}
+_ERRORS: Final[dict[str, Callable[[], ViveiroError]]] = {
+    error.__name__: error for error in (QueueFull, TooLate, ForwardFailed)
+}
 
 
 class Hosts:

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
-from viveiro.errors import InvalidInput, NotFound
-from viveiro.jobs.types import Job, JobState
+from viveiro.errors import NotFound
+from viveiro.jobs.types import JobState
 from viveiro.training.description import RunDescription
-from viveiro.types import RepoId
 
 
 class RunNotFound(NotFound):
@@ -46,26 +45,10 @@ class Run:
     finished_at: datetime | None
 
 
-def state_of(job: Job) -> RunState:
-    """The run's state, from the job's row, which is itself the fold of the job's events."""
-    if job.state is JobState.RUNNING:
-        if job.cancel_requested:
-            return RunState.STOPPING
-        return RunState.RUNNING if job.progress else RunState.PREFLIGHT
-    return RunState(job.state.value)
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """`ORG/NAME@revision`, as people and cards name data and bases. Without one, main's head is meant."""
-
-    repo_id: RepoId
-    revision: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        name, _, revision = text.partition("@")
-        return cls(RepoId.parse(name), revision or "main")
-
-    def __str__(self) -> str:
-        return f"{self.repo_id}@{self.revision}"
+def state_of(job_state: JobState, *, cancel_requested: bool, has_progress: bool) -> RunState:
+    """The run's state, from its job's row, which is itself the fold of the job's events."""
+    if job_state is not JobState.RUNNING:
+        return RunState(job_state.value)
+    if cancel_requested:
+        return RunState.STOPPING
+    return RunState.RUNNING if has_progress else RunState.PREFLIGHT

@@ -341,7 +341,7 @@ class TestTheParent:
     def test_moved_by_git_in_the_last_moment_is_followed(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         repo = house.model()
         pushed = house.commit_tree(repo, "main^{tree}", "by git")
-        announce = type(house.hub._ledger).announce
+        announce = type(house.hub.ledger).announce
 
         def announce_late(ledger, *arguments):  # type: ignore[no-untyped-def]
             monkeypatch.undo()
@@ -349,7 +349,7 @@ class TestTheParent:
             house.git(repo, "update-ref", "refs/heads/main", pushed)
             return noted
 
-        monkeypatch.setattr(type(house.hub._ledger), "announce", announce_late)
+        monkeypatch.setattr(type(house.hub.ledger), "announce", announce_late)
         house.write(repo, {"a": b"1"})
         assert house.history(repo) == ["change", "by git", "initial commit"]
         assert house.again(repo).head_sha == house.hub.resolve(repo, "main")

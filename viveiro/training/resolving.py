@@ -1,0 +1,125 @@
+"""From what someone asked for to a description with nothing left to guess. Refuses at once what could only fail later."""
+
+from typing import Any, Final
+
+import orjson
+
+from viveiro.accounts.service import can
+from viveiro.accounts.types import SYSTEM, Viewer
+from viveiro.datasets.service import OpenDataset, choose_columns, dataset_ref, open_revision, trainable
+from viveiro.errors import EntryNotFound, InvalidInput, RepoNotFound, UnusableData
+from viveiro.hub.folders import Publisher, check_may_publish, temporary_folder
+from viveiro.hub.imports import STARTER, import_starter
+from viveiro.hub.service import Hub
+from viveiro.hub.types import Repo
+from viveiro.ml.tasks import TrainableTask, tasks
+from viveiro.training.description import Revision, RunDescription, parse_params
+from viveiro.types import Action, RepoId, RepoKind, RepoRef, Visibility
+
+LONGEST_NAME: Final = 96
+
+
+def resolve(hub: Hub, viewer: Viewer, wanted: RunDescription) -> RunDescription:
+    """The description to store.
+
+    Raises:
+        NotFound: the task, the dataset, the base or one of their revisions does not exist for this viewer.
+        InvalidInput: a column, a setting or the repo to publish to cannot be meant.
+        UnusableData: no column plays a role that the task needs.
+        Forbidden: the viewer may not publish there.
+    """
+    task = trainable(wanted.task)
+    params = parse_params(task, wanted.params)
+    data_repo = hub.get_repo(viewer, dataset_ref(str(wanted.data_revision.repo_id)))
+    hub.require_files(viewer, data_repo)
+    dataset = open_revision(hub, viewer, data_repo.ref, wanted.data_revision.revision)
+    base_repo, base_sha = _base(hub, viewer, task, wanted.base_revision)
+    publish = _target(hub, viewer, wanted.publish, data_repo, base_repo)
+    return RunDescription(
+        task=wanted.task,
+        data=f"{data_repo.name}@{dataset.sha}",
+        columns=_columns(dataset, task, wanted.columns),
+        base=f"{base_repo.name}@{base_sha}",
+        # What was chosen, not what is usual: the published record holds every value, with its `auto` resolved.
+        params=params.model_dump(mode="json", exclude_defaults=True),
+        publish=str(publish.repo_id),
+        visibility=wanted.visibility or _visibility(data_repo, base_repo),
+    )
+
+
+def _columns(dataset: OpenDataset, task: TrainableTask, named: dict[str, str]) -> dict[str, str]:
+    roles = [column.role for column in task.columns]
+    for role in named:
+        if role not in roles:
+            raise InvalidInput(
+                "{task} has no column for {role!r}. It has: {roles}.", task=task.name, role=role, roles=", ".join(roles)
+            )
+    chosen = choose_columns(dataset, task.name, named)
+    for role in roles:
+        if role not in chosen:
+            raise UnusableData(
+                "No column of {data} looks like the {role}. Name it: --{role}-column … Columns: {columns}.",
+                data=dataset.name,
+                role=role,
+                columns=", ".join(dataset.columns),
+            )
+    return chosen
+
+
+def _base(hub: Hub, viewer: Viewer, task: TrainableTask, wanted: Revision | None) -> tuple[Repo, str]:
+    ref = STARTER if wanted is None else RepoRef(RepoKind.MODEL, wanted.repo_id)
+    repo = _starter(hub, viewer) if ref == STARTER else hub.get_repo(viewer, ref)
+    hub.require_files(viewer, repo)
+    sha = hub.resolve(repo, "main" if wanted is None else wanted.revision)
+    files = {entry.path for entry in hub.list_tree(repo, sha, recursive=True)}
+    config = _config(hub, repo, sha)
+    if not any(each.recognises(config, files) for each in (tasks["feature-extraction"], task)):
+        raise InvalidInput(
+            "{base} cannot be adapted to {task}: that takes a model of {families}, with a config.json. "
+            "To see models: viveiro models list",
+            base=repo.name,
+            task=task.name,
+            families=", ".join(task.families),
+        )
+    return repo, sha
+
+
+def _starter(hub: Hub, viewer: Viewer) -> Repo:
+    """Imported now if it is not there yet: the first run on a new installation needs nothing done before."""
+    try:
+        return hub.get_repo(viewer, STARTER)
+    except RepoNotFound:
+        with temporary_folder(hub.settings.cache_dir) as work:
+            import_starter(Publisher(hub, SYSTEM), work)
+        return hub.get_repo(viewer, STARTER)
+
+
+def _config(hub: Hub, repo: Repo, sha: str) -> dict[str, Any]:
+    try:
+        config = orjson.loads(b"".join(hub.stream_file(repo, hub.entry(repo, sha, "config.json"))))
+    except (EntryNotFound, orjson.JSONDecodeError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _target(hub: Hub, viewer: Viewer, wanted: str | None, data: Repo, base: Repo) -> RepoRef:
+    ref = RepoRef(RepoKind.MODEL, RepoId.parse(wanted) if wanted else _usual_name(viewer, data, base))
+    if str(ref.repo_id).lower() == base.name.lower():
+        raise InvalidInput(
+            "Publishing to {base} would replace the base by what is made of it. Name another repo.", base=base.name
+        )
+    check_may_publish(hub, viewer, ref)
+    return ref
+
+
+def _usual_name(viewer: Viewer, data: Repo, base: Repo) -> RepoId:
+    """Beside the dataset where the viewer may write, else in their own namespace."""
+    beside = can(viewer, Action.WRITE, data.resource)
+    namespace = data.ref.repo_id.namespace if beside or viewer.name is None else viewer.name
+    name = f"{data.ref.repo_id.name}-{base.ref.repo_id.name}"[:LONGEST_NAME].rstrip("-.")
+    return RepoId.parse(f"{namespace}/{name}")
+
+
+def _visibility(data: Repo, base: Repo) -> Visibility:
+    """What was learnt from private rows is not shown to strangers by default."""
+    return Visibility.PRIVATE if Visibility.PRIVATE in (data.visibility, base.visibility) else Visibility.PUBLIC

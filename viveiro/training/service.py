@@ -1,0 +1,109 @@
+"""What can be done with runs."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from viveiro.accounts.service import can, record
+from viveiro.accounts.types import Viewer
+from viveiro.db import utc_now
+from viveiro.errors import Forbidden
+from viveiro.events import RunFinished
+from viveiro.hub.service import Hub
+from viveiro.jobs.outbox import publish
+from viveiro.jobs.service import cancel_job, enqueue
+from viveiro.training import queries
+from viveiro.training.description import RunDescription
+from viveiro.training.resolving import resolve
+from viveiro.training.tables import RunRow
+from viveiro.training.types import Run, RunNotFound, RunState
+from viveiro.types import Action, Resource, new_id
+
+__all__ = [
+    "Run",
+    "RunDescription",
+    "RunNotFound",
+    "RunState",
+    "cancel_run",
+    "get_run",
+    "list_runs",
+    "load_run",
+    "note_success",
+    "settle_runs",
+    "start_run",
+]
+
+BATCH = 200
+
+
+def start_run(hub: Hub, viewer: Viewer, wanted: RunDescription) -> Run:
+    """Resolve, store and enqueue. The answer holds what was resolved."""
+    assert viewer.user_id is not None
+    description = resolve(hub, viewer, wanted)
+    run_id = new_id()
+    with hub.database.write() as session:
+        job_id = enqueue(session, "train-run", {"run_id": run_id}, owner_id=viewer.user_id)
+        row = RunRow(
+            id=run_id,
+            owner_id=viewer.user_id,
+            job_id=job_id,
+            task=description.task,
+            description=description.model_dump(mode="json"),
+        )
+        session.add(row)
+        record(session, viewer, "run.start", run_id, data=description.data, publish=description.publish)
+        session.flush()
+        return load_run(session, run_id)
+
+
+def get_run(session: Session, viewer: Viewer, run_id: str) -> Run:
+    """Someone else's run is missing, not forbidden."""
+    run = load_run(session, run_id)
+    if not can(viewer, Action.READ, _resource(run)):
+        raise RunNotFound(run_id)
+    return run
+
+
+def list_runs(session: Session, viewer: Viewer, *, before: str | None = None, limit: int = 50) -> list[Run]:
+    """The viewer's, newest first; an administrator sees everyone's."""
+    owner_ids = None if can(viewer, Action.READ, Resource(0, "")) else viewer.owner_ids
+    return queries.list_runs(session, owner_ids=owner_ids, before=before, limit=limit)
+
+
+def cancel_run(session: Session, viewer: Viewer, run_id: str) -> Run:
+    run = get_run(session, viewer, run_id)
+    if not can(viewer, Action.WRITE, _resource(run)):
+        raise Forbidden("You may see run {run_id}, but not cancel it: that takes a role of write.", run_id=run_id)
+    record(session, viewer, "run.cancel", run_id)
+    cancel_job(session, run.job_id)
+    return load_run(session, run_id)
+
+
+def load_run(session: Session, run_id: str) -> Run:
+    run = queries.find(session, run_id)
+    if run is None:
+        raise RunNotFound(run_id)
+    return run
+
+
+def note_success(session: Session, run_id: str, result: dict[str, Any]) -> None:
+    """The model is in the hub: say so, once, in the transaction that the job's fence guards."""
+    row = session.get_one(RunRow, run_id)
+    if row.result is None:
+        row.result = result
+        publish(session, RunFinished(run_id, RunState.SUCCEEDED))
+
+
+def settle_runs(session: Session) -> int:
+    """Note how ended runs ended, before their jobs are forgotten. How many."""
+    ended = queries.ended_but_not_noted(session, BATCH)
+    for row, run in ended:
+        row.state, row.error, row.finished_at = run.state, run.error, run.finished_at or utc_now()
+        if run.state is not RunState.SUCCEEDED:
+            publish(session, RunFinished(run.id, run.state))
+    return len(ended)
+
+
+def _resource(run: Run) -> Resource:
+    """Without a name: a run is no repo, so no access token that was made for some repos covers it."""
+    return Resource(run.owner_id, "")
