@@ -25,13 +25,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-os.environ["HF_HUB_DISABLE_XET"] = "1"
+os.environ["HF_HUB_DISABLE_XET"] = os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import httpx
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from benchmarks.hub_lists import measure_lists
+from benchmarks import hub_lists
 from tests.live.running_server import TWO_USERS, RunningServer
 from tests.postgres import free_port
 
@@ -53,7 +53,7 @@ def main() -> None:
                     if chosen.only in (None, name):
                         measure(server, Path(folder), chosen)
         if chosen.only in (None, "lists"):
-            measure_lists()
+            hub_lists.main()
 
 
 def download(server: RunningServer, folder: Path, chosen: argparse.Namespace) -> None:

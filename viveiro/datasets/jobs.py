@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from viveiro.datasets.importing import import_table
-from viveiro.datasets.service import ImportOptions, check_revision, dataset_ref, incoming_file, open_revision
+from viveiro.datasets.service import ImportOptions, check_revision, dataset_ref, incoming_path, open_revision
 from viveiro.db import utc_now
 from viveiro.hub.folders import Publication, Publisher
 from viveiro.jobs.context import JobContext
@@ -35,7 +35,7 @@ def import_dataset(job: JobContext, *, repo_id: str, upload_id: str, visibility:
                 guard=job.still_mine,
             )
         report = open_revision(publisher.hub, publisher.viewer, ref, sha).import_report
-    incoming_file(job.settings, upload_id).unlink(missing_ok=True)
+    incoming_path(job.settings, upload_id).unlink(missing_ok=True)
     shutil.rmtree(job.folder, ignore_errors=True)
     return {"dataset": repo_id, "revision": sha, **report}
 
@@ -44,7 +44,7 @@ def _write_folder(job: JobContext, upload_id: str, options: ImportOptions) -> Pa
     folder = job.folder / "dataset"
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
     folder.mkdir()
-    import_table(incoming_file(job.settings, upload_id), options, job.folder, folder, job.progress)
+    import_table(incoming_path(job.settings, upload_id), options, job.folder, folder, job.progress)
     return folder
 
 
@@ -58,7 +58,7 @@ def check_dataset(
 
 
 @job_kind("incoming-sweep", isolation=Isolation.THREAD)
-def sweep_incoming_files(job: JobContext) -> dict[str, int]:
+def sweep_incoming_paths(job: JobContext) -> dict[str, int]:
     """Delete uploads whose import failed, or was never enqueued because the connection was cut."""
     limit = (utc_now() - job.settings.upload_time_limit).timestamp()
     swept = 0

@@ -1,20 +1,18 @@
 """What can be done with datasets."""
 
-from pathlib import Path
-
 from sqlalchemy.orm import Session
 
 from viveiro.accounts.types import Viewer
 from viveiro.datasets.check import check_dataset
 from viveiro.datasets.columns import choose_columns, trainable
 from viveiro.datasets.importing import ImportOptions, ImportReport, Progress, import_table
+from viveiro.datasets.incoming import incoming_path, receive_file
 from viveiro.datasets.reading import OpenDataset, open_dataset
 from viveiro.datasets.rows import LabelledRows, read_rows
 from viveiro.datasets.types import CheckReport
 from viveiro.hub.service import Hub
 from viveiro.jobs.service import enqueue
-from viveiro.settings import Settings
-from viveiro.types import RepoId, RepoKind, RepoRef, Visibility, is_name
+from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
 
 __all__ = [
     "CheckReport",
@@ -27,9 +25,10 @@ __all__ = [
     "choose_columns",
     "dataset_ref",
     "import_table",
-    "incoming_file",
+    "incoming_path",
     "open_revision",
     "read_rows",
+    "receive_file",
     "start_check",
     "start_import",
     "trainable",
@@ -38,12 +37,6 @@ __all__ = [
 
 def dataset_ref(repo_id: str) -> RepoRef:
     return RepoRef(RepoKind.DATASET, RepoId.parse(repo_id))
-
-
-def incoming_file(settings: Settings, upload_id: str) -> Path:
-    """Where an uploaded file waits for its import. The id is ours: no name that a client sent becomes a path."""
-    assert is_name(upload_id)
-    return settings.incoming_dir / upload_id
 
 
 def start_import(

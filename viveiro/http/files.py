@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from viveiro.errors import BlobNotFound, RangeNotSatisfiable
-from viveiro.http.sendfile import EXTENSION
+from viveiro.http.protocol import SENDFILE
 from viveiro.storage import BlobStore
 
 CHUNK_BYTES: Final = 2**20
@@ -128,7 +128,7 @@ class BlobResponse(Response):
         if scope["method"] == "HEAD" or not self._selection.length:
             return await super().__call__(scope, receive, send)
         path = await run_in_threadpool(self._blobs.path, self._sha256)
-        if path is not None and EXTENSION in scope.get("extensions", {}):
+        if path is not None and SENDFILE in scope.get("extensions", {}):
             return await self._send_by_kernel(path, send)
         chunks = self._blobs.read(self._sha256, self._selection.start, self._selection.stop)
         return await StreamingResponse(chunks, self.status_code, dict(self.headers))(scope, receive, send)
@@ -137,7 +137,7 @@ class BlobResponse(Response):
         with await run_in_threadpool(path.open, "rb", buffering=0) as file:
             part = {"file": file.fileno(), "offset": self._selection.start, "count": self._selection.length}
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await send({"type": EXTENSION, **part})
+            await send({"type": SENDFILE, **part})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

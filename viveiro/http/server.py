@@ -7,7 +7,7 @@ from collections.abc import Callable
 import uvicorn
 from starlette.types import ASGIApp
 
-from viveiro.http.sendfile import SendfileProtocol
+from viveiro.http.protocol import Protocol
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep idle connections: one that is closed just as a request leaves looks like a failure."""
@@ -24,7 +24,7 @@ def make_server(app: ASGIApp, *, on_ready: Callable[[], object] = lambda: None) 
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=SendfileProtocol,
+        http=Protocol,
         ws="none",
         log_config=None,  # `telemetry` decides where lines go
         log_level=logging.WARNING,

@@ -3,8 +3,8 @@
     worker ── leash ── the job ── whatever the job starts        (leash and below: one process group)
 
 - The worker dies, however: the life pipe, of which only the worker holds the other end, closes; the group is killed.
-- The job ends, however: how it ended is reported on the job's pipe, then what it left running is killed.
-- The leash dies: the kernel kills the job (PR_SET_PDEATHSIG), and the worker sees a leash that ended without a report.
+- The job ends, however: how it ended is reported on the job's pipe; the worker kills what it left running.
+- The leash dies: the kernel kills the job (PR_SET_PDEATHSIG), and the worker the rest of the group.
 """
 
 import ctypes
@@ -30,7 +30,6 @@ def main(life: int, pipe: int, command: Sequence[str]) -> None:
     _, status = os.waitpid(job, 0)
     report = {"type": "exit", "status": os.waitstatus_to_exitcode(status)}
     os.write(pipe, b"\n" + json.dumps(report).encode() + b"\n")  # a killed job may have left half a line before it
-    os.killpg(0, signal.SIGKILL)
 
 
 def _become(command: Sequence[str], leash: int) -> NoReturn:

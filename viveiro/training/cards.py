@@ -17,6 +17,13 @@ _METRIC_NAMES: Final = {
     "roc_auc": "ROC AUC",
     "log_loss": "log loss",
 }
+_METRIC_TYPES: Final = {
+    "f1_macro": "f1",
+    "f1_weighted": "f1",
+    "precision_macro": "precision",
+    "recall_macro": "recall",
+}
+"""Under which the hub's readers know them; the others have their own name."""
 _SHOWN_IN_COMPARISON: Final = ("accuracy", "f1_macro", "f1_weighted")
 _BASELINE_NAMES: Final = {"majority": "always the commonest class", "tfidf": "TF-IDF and a linear model"}
 _FEW_TEST_ROWS: Final = 100
@@ -47,11 +54,7 @@ def _model_index_result(record: Mapping[str, Any]) -> dict[str, Any]:
     description = record["description"]
     data = Revision.parse(description["data"])
     metrics = [
-        {
-            "type": name.partition("_")[0] if name.startswith("f1") else name,
-            "name": _METRIC_NAMES[name],
-            "value": score["value"],
-        }
+        {"type": _METRIC_TYPES.get(name, name), "name": _METRIC_NAMES[name], "value": score["value"]}
         for name, score in record["metrics"].items()
         if name in _METRIC_NAMES and score["value"] is not None
     ]
@@ -66,7 +69,8 @@ def _body(record: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"[{base.repo_id}](/{base.repo_id}) adapted to {description['task']} on [{data.repo_id}](/datasets/{data.repo_id}) "
-        f"by Viveiro: {len(record['labels'])} classes, {record['rows']['train']} training rows."
+        f"by Viveiro: {len(record['labels'])} classes, {record['rows']['train']} rows to learn from and "
+        f"{record['rows']['validation']} to choose settings by."
     )
     yield ""
     yield from _verdict(record)

@@ -53,7 +53,12 @@ class House:
         return self.hub.get_repo(self.root, repo.ref)
 
     def commit(
-        self, repo: Repo, *operations: Operation, revision: str = "main", parent: str | None = None, summary: str = "change"
+        self,
+        repo: Repo,
+        *operations: Operation,
+        revision: str = "main",
+        parent: str | None = None,
+        summary: str = "change",
     ) -> Commit:
         builder = self.hub.begin_commit(self.alice, repo, revision)
         for operation in operations:

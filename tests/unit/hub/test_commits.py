@@ -108,7 +108,10 @@ class TestDeleting:
         house.write(repo, {"a/b": b"1", "c": b"2"})
         house.commit(repo, DeleteFile("a/b"))
         assert house.paths(repo) == ["c"]
-        assert [entry.path for entry in house.hub.list_tree(repo, house.hub.resolve(repo, "main"))] == [".gitattributes", "c"]
+        assert [entry.path for entry in house.hub.list_tree(repo, house.hub.resolve(repo, "main"))] == [
+            ".gitattributes",
+            "c",
+        ]
 
     @pytest.mark.parametrize("path", ["a", "a/"])
     def test_a_folder_and_all_that_is_in_it(self, house: House, path: str) -> None:
@@ -139,9 +142,12 @@ class TestDeleting:
         assert house.paths(repo) == ["a/b"]
 
     @pytest.mark.parametrize(
-        "operation", [DeleteFile("gone"), DeleteFile("a/gone"), DeleteFile("a"), DeleteFolder("a/b"), DeleteFolder("x/y")]
+        "operation",
+        [DeleteFile("gone"), DeleteFile("a/gone"), DeleteFile("a"), DeleteFolder("a/b"), DeleteFolder("x/y")],
     )
-    def test_what_is_not_there_is_refused_in_the_words_clients_look_for(self, house: House, operation: Operation) -> None:
+    def test_what_is_not_there_is_refused_in_the_words_clients_look_for(
+        self, house: House, operation: Operation
+    ) -> None:
         repo = house.model()
         house.write(repo, {"a/b": b"1"})
         with pytest.raises(NothingToDelete, match="A file with this name doesn't exist") as caught:

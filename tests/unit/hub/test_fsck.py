@@ -108,7 +108,9 @@ class TestWhatIsLost:
 
     def test_a_missing_repository_is_named(self, house: House, repo: Repo) -> None:
         house.hub.repo_path(repo).rename(house.settings.data_dir / "elsewhere")
-        assert [(finding.fault, finding.repo) for finding in findings(house)] == [(Fault.MISSING_REPOSITORY, "alice/seeds")]
+        assert [(finding.fault, finding.repo) for finding in findings(house)] == [
+            (Fault.MISSING_REPOSITORY, "alice/seeds")
+        ]
 
     def test_cannot_be_repaired_and_is_said_again(self, house: House, repo: Repo) -> None:
         house.blobs.delete(sha256(b"\0weights"))
@@ -120,7 +122,9 @@ class TestWhatIsLost:
 class TestTheIndex:
     def test_is_rebuilt_from_git(self, house: House, repo: Repo) -> None:
         with house.database.write() as session:
-            queries.write_index(session, repo.pk, RepoIndex("0" * 40, card={"license": "gpl"}, tags=("wrong",)), modified=None)
+            queries.write_index(
+                session, repo.pk, RepoIndex("0" * 40, card={"license": "gpl"}, tags=("wrong",)), modified=None
+            )
         assert faults(house) == [Fault.STALE_INDEX]
         assert faults(house, repair=True) == [Fault.STALE_INDEX]
         assert faults(house) == []

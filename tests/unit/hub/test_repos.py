@@ -28,7 +28,10 @@ class TestANewRepo:
         repo = house.model()
         assert house.git(repo, "fsck", "--strict") == ""
         assert house.git(repo, "symbolic-ref", "HEAD").strip() == MAIN
-        assert house.git(repo, "log", "--format=%an <%ae> %s").strip() == "alice <alice@users.noreply.invalid> initial commit"
+        assert (
+            house.git(repo, "log", "--format=%an <%ae> %s").strip()
+            == "alice <alice@users.noreply.invalid> initial commit"
+        )
 
     def test_sends_weights_through_lfs(self, house: House) -> None:
         repo = house.model()
@@ -53,7 +56,9 @@ class TestWhatCannotBeCreated:
             house.model("alice/SEEDS")
         assert caught.value.url == "/alice/seeds"
 
-    def test_a_name_taken_in_the_same_moment_leaves_no_folder(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_name_taken_in_the_same_moment_leaves_no_folder(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         house.model("alice/seeds")
         monkeypatch.setattr("viveiro.hub.queries.find_repo", lambda session, ref: None)
         with pytest.raises(AlreadyExists):

@@ -11,7 +11,6 @@ from sqlalchemy import text
 
 from viveiro import __version__
 from viveiro.accounts.service import record
-from viveiro.backup import write_backup
 from viveiro.db import Database
 from viveiro.errors import Unavailable
 from viveiro.http.dependencies import AdminDep, BlobsDep, DatabaseDep, SettingsDep
@@ -51,6 +50,8 @@ def backup(viewer: AdminDep, database: DatabaseDep, settings: SettingsDep, blobs
 
 def _tar(database: Database, settings: Settings, blobs: BlobStore) -> Iterator[bytes]:
     """What a thread writes into a pipe. A failure on its side cuts the answer short, so that the client sees no whole file."""
+    from viveiro.backup import write_backup  # rarely needed, and brings the migrations' machinery into memory
+
     reading, writing = os.pipe()
     failures: list[BaseException] = []
 

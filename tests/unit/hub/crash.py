@@ -1,0 +1,109 @@
+"""`python crash.py DATABASE_URL DATA_DIR POINT DEED`: does the deed and dies at the point, as `kill -9` would have it.
+
+The points are calls; `before:` and `after:` say on which side of them the process ends.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from viveiro.accounts.service import get_account, viewer_of_user
+from viveiro.accounts.types import Viewer
+from viveiro.db import Database
+from viveiro.events import RevisionPushed
+from viveiro.hub.service import Hub
+from viveiro.hub.types import AddFile
+from viveiro.jobs.outbox import listener
+from viveiro.settings import Settings
+from viveiro.storage import LocalBlobStore
+from viveiro.types import RepoId, RepoKind, RepoRef
+
+KILLED = 137
+NEVER = "never"
+SEEDS = RepoRef(RepoKind.MODEL, RepoId("alice", "seeds"))
+NEW = RepoRef(RepoKind.MODEL, RepoId("alice", "new"))
+
+
+def die_at(point: str) -> None:
+    if point == NEVER:
+        return
+    side, path = point.split(":")
+    module_name, name = path.rsplit(".", 1)
+    owner: Any = sys.modules.get(module_name) or _attribute(module_name)
+    original: Callable[..., Any] = getattr(owner, name)
+
+    def dying(*arguments: Any, **options: Any) -> Any:
+        if side == "after":
+            original(*arguments, **options)
+        os._exit(KILLED)
+
+    setattr(owner, name, dying)
+
+
+def _attribute(path: str) -> Any:
+    module_name, name = path.rsplit(".", 1)
+    return getattr(importlib.import_module(module_name), name)
+
+
+def commit(hub: Hub, viewer: Viewer) -> None:
+    builder = hub.begin_commit(viewer, hub.get_repo(viewer, SEEDS), "main")
+    builder.add(AddFile("new.txt", b"new"))
+    builder.finish("new")
+
+
+def branch(hub: Hub, viewer: Viewer) -> None:
+    hub.create_branch(viewer, hub.get_repo(viewer, SEEDS), "next")
+
+
+def tag(hub: Hub, viewer: Viewer) -> None:
+    hub.create_tag(viewer, hub.get_repo(viewer, SEEDS), "v1", "main", "first")
+
+
+def delete_branch(hub: Hub, viewer: Viewer) -> None:
+    hub.delete_branch(viewer, hub.get_repo(viewer, SEEDS), "old")
+
+
+def create(hub: Hub, viewer: Viewer) -> None:
+    hub.create_repo(viewer, NEW)
+
+
+def delete(hub: Hub, viewer: Viewer) -> None:
+    hub.delete_repo(viewer, SEEDS)
+
+
+def twenty_commits(hub: Hub, viewer: Viewer, prefix: str = "a") -> None:
+    for number in range(20):
+        builder = hub.begin_commit(viewer, hub.get_repo(viewer, SEEDS), "main")
+        builder.add(AddFile(f"{prefix}{number}", b"1"))
+        builder.finish("one of many")
+
+
+def twenty_more(hub: Hub, viewer: Viewer) -> None:
+    twenty_commits(hub, viewer, "b")
+
+
+DEEDS = {
+    deed.__name__: deed for deed in (commit, branch, tag, delete_branch, create, delete, twenty_commits, twenty_more)
+}
+
+
+@listener(RevisionPushed, name="test-heard-push")
+def heard(job: object, event: RevisionPushed) -> None:
+    """Registered in both processes; its jobs are read by the tests, and never run."""
+
+
+def main(url: str, data_dir: str, point: str, deed: str) -> None:
+    settings = Settings(data_dir=Path(data_dir))
+    database = Database(url)
+    with database.read() as session:
+        alice = viewer_of_user(session, get_account(session, "alice").id)
+    hub = Hub(database, settings, LocalBlobStore(settings.storage_dir))
+    die_at(point)
+    DEEDS[deed](hub, alice)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
