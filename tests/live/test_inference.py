@@ -82,7 +82,7 @@ class TestTheOfficialClient:
 
     def test_without_a_credential_it_is_told_what_is_missing(self, server, triage):
         with pytest.raises(HfHubHTTPError, match="access token") as caught:
-            InferenceClient(model=f"{server.url}/models/{triage}", token=False).text_classification("a pump")
+            InferenceClient(model=f"{server.url}/models/{triage}", token=None).text_classification("a pump")
         assert caught.value.response.status_code == 401
 
 
@@ -145,7 +145,9 @@ class TestLifeOfAnEndpoint:
     def test_an_endpoint_serves_its_pinned_commit_until_it_is_deployed_again(self, server, alice, triage):
         with server.client("alice") as client:
             before = client.get(f"/api/v1/endpoints/{triage}")
-            alice.upload_file(path_or_fileobj=b"# Triage", path_in_repo="README.md", repo_id=triage)
+            alice.upload_file(
+                path_or_fileobj=b"---\nlicense: mit\n---\n# Triage", path_in_repo="README.md", repo_id=triage
+            )
             assert client.get(f"/api/v1/endpoints/{triage}")["sha"] == before["sha"]
             assert client.post("/api/v1/endpoints", json={"model": triage})["sha"] != before["sha"]
 

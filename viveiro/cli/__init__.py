@@ -12,12 +12,15 @@ import typer
 
 from viveiro import __version__
 from viveiro.cli import (
+    datasets,
     endpoints,
     hub,
     installation,
     jobs,
+    models,
     orgs,
     predict,
+    runs,
     tokens,
     users,
 )
@@ -31,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for noun in (endpoints, jobs, users, orgs, tokens, hub):
+for noun in (models, datasets, runs, endpoints, jobs, users, orgs, tokens, hub):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 predict.add_to(app)
 installation.add_to(app)

@@ -28,7 +28,7 @@ SHOWN: Final = (
     "rows",
     "seconds",
 )
-METRICS: Final = ("accuracy", "f1_macro")
+TABLES: Final = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `viveiro runs list` shows it.")]
 
@@ -166,7 +166,7 @@ def _dataset(client: Client, data: str, text_column: str | None, label_column: s
     """The name of a dataset; a file is imported first."""
     file = Path(data)
     if not file.is_file():
-        if file.suffix:
+        if file.suffix.lower() in TABLES:
             raise InvalidInput("There is no file {file}. --data takes a file or ORG/NAME.", file=data)
         return data
     name = usual_name(client, file)

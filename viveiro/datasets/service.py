@@ -9,6 +9,7 @@ from viveiro.datasets.importing import ImportOptions, ImportReport, Progress, im
 from viveiro.datasets.incoming import incoming_path, receive_file
 from viveiro.datasets.reading import OpenDataset, open_dataset
 from viveiro.datasets.rows import LabelledRows, read_rows
+from viveiro.datasets.sources import open_source
 from viveiro.datasets.types import CheckReport
 from viveiro.hub.service import Hub
 from viveiro.jobs.service import enqueue
@@ -27,6 +28,7 @@ __all__ = [
     "import_table",
     "incoming_path",
     "open_revision",
+    "open_source",
     "read_rows",
     "receive_file",
     "start_check",

@@ -1,6 +1,7 @@
 """Runs each job in a process of its own, on a leash."""
 
 import contextlib
+import itertools
 import math
 import os
 import signal
@@ -20,6 +21,8 @@ from viveiro.settings import Settings
 
 PIPE_VARIABLE: Final = "VIVEIRO_JOB_PIPE"
 PIPE_CHUNK: Final = 2**16
+READS_PER_LOOK: Final = 16
+"""A job that talks without end must not keep the worker from looking after the others."""
 LAST_WORD_SECONDS: Final = 10.0
 """A process that has said how its job ended, and is still there after this, hangs in its own shutdown: it is killed."""
 
@@ -110,15 +113,16 @@ class JobProcess:
 
     def messages(self) -> list[Message]:
         if self._outcome is None:
-            self._read()
+            self._read(READS_PER_LOOK)
         said, self._said = self._said, []
         return said
 
     def outcome(self) -> Outcome | None:
         if time.monotonic() >= self._kill_at:
             self.kill()
-        if self._outcome is None and self._process.poll() is not None:
-            self._read()
+        if self._outcome is None and self._has_ended():
+            self._sweep()
+            self._read(None)
             os.close(self._pipe)
             self._on_end()
             self._outcome = judge(self._final, lambda: last_lines(self._log, self._log_start))
@@ -130,15 +134,26 @@ class JobProcess:
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
 
+    def _has_ended(self) -> bool:
+        """Without reaping the leash: as long as it is not, its number, which is its group's, passes to nobody else."""
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _sweep(self) -> None:
+        """Whatever the job left running ends with it."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
     def _signal(self, number: signal.Signals) -> None:
-        # Until poll() has seen it end, the leash's number cannot have passed to another process.
-        if self._process.poll() is None:
+        if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
-    def _read(self) -> None:
+    def _read(self, times: int | None) -> None:
+        """Take what is in the pipe: at most so many chunks, or to its end."""
         with contextlib.suppress(BlockingIOError):
-            while chunk := os.read(self._pipe, PIPE_CHUNK):
+            for _ in itertools.count() if times is None else range(times):
+                if not (chunk := os.read(self._pipe, PIPE_CHUNK)):
+                    break
                 *lines, self._rest = (self._rest + chunk).split(b"\n")
                 for line in lines:
                     self._sort(decode(line))

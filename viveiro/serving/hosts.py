@@ -122,17 +122,28 @@ class Hosts:
             try:
                 async with asyncio.timeout(LOAD_SECONDS):
                     connection = await self._open(endpoint)
-            except (TimeoutError, ConnectionError):
+            except TimeoutError:
                 raise ModelLoading(endpoint.repo) from None
             self._connections[endpoint.key] = connection
             return connection
 
     async def _open(self, endpoint: Endpoint) -> "_Connection":
+        while True:
+            try:
+                return await self._reach(endpoint)
+            except ConnectionError:  # it died while it loaded, or just before: its successor is on the way
+                await asyncio.sleep(CONNECT_POLL_SECONDS)
+
+    async def _reach(self, endpoint: Endpoint) -> "_Connection":
         try:
             connection = await _Connection.open(self._socket(endpoint))
         except OSError:  # no host, or one that died and left its socket behind
             connection = await self._start(endpoint)
-        answer = await connection.ask({"op": "wait"})
+        try:
+            answer = await connection.ask({"op": "wait"})
+        except BaseException:
+            await connection.close()
+            raise
         if answer.get("state") == "ready":
             return connection
         await connection.close()
@@ -197,7 +208,7 @@ class _Connection:
     async def close(self) -> None:
         self._listening.cancel()
         self._writer.close()
-        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+        with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
 
     async def _listen(self) -> None:

@@ -2,13 +2,21 @@
 
 import os
 import signal
+import time
 from datetime import timedelta
 
-from tests.unit.jobs.conftest import is_alive, wait_for
+import pytest
+from sqlalchemy import text
+
+from tests.unit.jobs.conftest import is_alive, parent_of, wait_for
 from tests.unit.jobs.workshop import BellRang
 from viveiro.jobs.logs import log_path
 from viveiro.jobs.outbox import publish
 from viveiro.jobs.types import JobState
+
+CUT_ALL_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()
+"""
 
 
 def log_of(queue, job_id):
@@ -74,13 +82,21 @@ class TestCrashes:
         process, helper = queue.pids(job_id)
         os.kill(process, signal.SIGKILL)
         assert queue.wait(job_id).result == {"resumed_from": "attempt 1"}
-        wait_for(lambda: not is_alive(helper))
+        assert not is_alive(helper)
+
+    def test_a_job_whose_leash_is_killed_dies_with_all_it_started_and_is_started_again(self, queue):
+        job_id = queue.enqueue("work-long")
+        queue.start_worker()
+        process, helper = queue.pids(job_id)
+        os.kill(parent_of(process), signal.SIGKILL)
+        assert queue.wait(job_id).result == {"resumed_from": "attempt 1"}
+        assert not is_alive(process)
+        assert not is_alive(helper)
 
     def test_what_a_job_leaves_running_ends_with_it(self, queue):
         job_id = queue.enqueue("leave-a-helper-behind")
         queue.start_worker()
-        helper = queue.wait(job_id).result["helper"]
-        wait_for(lambda: not is_alive(helper))
+        assert not is_alive(queue.wait(job_id).result["helper"])
 
 
 class TestCancelling:
@@ -141,6 +157,23 @@ class TestDeathOfTheWorker:
         wait_for(lambda: not any(map(is_alive, pids)))
         assert frozen.poll() is None
         assert queue.job(job_id).attempt == 2
+
+
+class TestDatabaseThatComesBack:
+    @pytest.fixture
+    def database_url(self, postgres_url):
+        return postgres_url
+
+    def test_costs_no_attempt(self, queue):
+        job_id = queue.enqueue("work-long", {"seconds": 3})
+        queue.start_worker()
+        queue.pids(job_id)
+        for _ in range(20):
+            with queue.database.write() as session:
+                session.execute(text(CUT_ALL_OTHERS))
+            time.sleep(0.1)
+        job = queue.wait(job_id)
+        assert (job.state, job.attempt) == (JobState.SUCCEEDED, 1)
 
 
 class TestLeaving:
