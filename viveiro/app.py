@@ -28,7 +28,9 @@ PR_SET_PDEATHSIG: Final = 1
 def main(arguments: Sequence[str]) -> int:
     process, *rest = arguments
     _die_with_parent()
-    settings = with_secret_key(Settings())
+    settings = Settings()
+    if process != "restore":  # which wants an empty folder, and brings the key with it
+        settings = with_secret_key(settings)
     configure_logging(settings.log_level, as_json=settings.log_json, process=process)
     try:
         return PROCESSES[process](settings, *rest)
@@ -67,6 +69,7 @@ def register_everything() -> None:
     import viveiro.datasets.jobs
     import viveiro.hub.imports_jobs
     import viveiro.hub.jobs
+    import viveiro.jobs.jobs
     import viveiro.serving.tables
     import viveiro.training.jobs  # noqa: F401
 

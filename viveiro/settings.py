@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, Final
 
-from pydantic import SecretStr, field_validator
+from pydantic import SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LONGEST_SOCKETS_DIR: Final = 70
@@ -127,6 +127,11 @@ class Settings(BaseSettings):
             for name in type(self).model_fields
             if getattr(self, name) is not None
         }
+
+
+def problems(error: ValidationError) -> str:
+    """What is wrong with the settings, for the one who set them: `VIVEIRO_PORT: Input should be a valid integer`."""
+    return "; ".join(f"VIVEIRO_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors() if fault["loc"])
 
 
 def _as_text(value: Any) -> str:

@@ -52,6 +52,11 @@ class PortTaken(Conflict):
         )
 
 
+class FolderUnusable(Unavailable):
+    def __init__(self, folder: Path, why: str | None) -> None:
+        super().__init__("{folder} cannot be used: {why}. Name another folder with --data-dir.", folder=folder, why=why)
+
+
 class PreparationFailed(Unavailable):
     def __init__(self) -> None:
         super().__init__("The data folder could not be prepared; the lines above say why. Nothing was started.")
@@ -211,6 +216,8 @@ class Supervisor:
             self._selector.register(listener, selectors.EVENT_READ, self._answer_control)
             yield
         path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a model host may still be removing its own
+            self._settings.sockets_dir.rmdir()
 
     def _answer_control(self, listener: socket.socket) -> None:
         """One JSON line in, one out. Callers are our own processes, which send it whole; the time-out guards against any other."""
@@ -263,7 +270,10 @@ def _command(process: str, *arguments: str) -> list[str]:
 
 
 def _make_private(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise FolderUnusable(folder, error.strerror) from None
 
 
 @contextlib.contextmanager

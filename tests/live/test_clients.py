@@ -453,6 +453,19 @@ class TestGit:
         assert (clone / "weights.bin").read_bytes() == BIG
         assert git("rev-parse", "HEAD", folder=clone).strip() == alice.model_info(repo).sha
 
+    def test_a_big_file_that_no_pattern_names_is_whole_in_a_clone(
+        self, git: Git, alice: HfApi, repo: str, tmp_path: Path
+    ) -> None:
+        names = ["corpus.txt", "folder/a [b] *c? #1.json", "é\u00a0ü.csv"]
+        for content in (BIG[::-1], BIG):
+            added = [CommitOperationAdd(name, content) for name in names]
+            alice.create_commit(repo, added, commit_message="Big")
+        clone = git.clone(repo, tmp_path / "clone")
+        assert [(clone / name).read_bytes() == BIG for name in names] == [True] * 3
+        assert git("status", "--porcelain", folder=clone) == ""
+        attributes = (clone / ".gitattributes").read_text().splitlines()
+        assert [line.split()[0] for line in attributes].count("/corpus.txt") == 1
+
     def test_the_api_sees_a_push_at_once(self, git: Git, alice: HfApi, repo: str, tmp_path: Path) -> None:
         clone = git.clone(repo, tmp_path / "clone")
         (clone / "weights.safetensors").write_bytes(BIG)

@@ -1,6 +1,7 @@
 """What bad luck and bad people send. Nothing is half published, the answer is clear, and the server lives on."""
 
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -8,7 +9,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -25,13 +26,18 @@ CLIENT_ERRORS = range(400, 500)
 
 
 class Wire:
-    """Requests as no well-behaved client would write them, with Alice's access token."""
+    """Requests as no well-behaved client would write them, with a user's access token."""
 
-    def __init__(self, server: RunningServer) -> None:
-        self.url = server.url
+    def __init__(self, server: RunningServer, user: str = "alice") -> None:
         self.port = server.port
-        self.token = server.token("alice")
+        self.token = server.token(user)
         self.http = httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=120)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
 
     def commit(self, repo: str, lines: Iterable[object], *, kind: str = "models") -> httpx.Response:
         """Lines are JSON-encoded unless they are bytes already; the header comes by itself."""
@@ -53,6 +59,13 @@ class Wire:
 
     def put(self, action: dict[str, Any], content: bytes) -> httpx.Response:
         return self.http.put(action["href"], content=content, headers=action.get("header", {}))
+
+    def create_repo(self, name: str) -> str:
+        self.http.post("/api/repos/create", json={"name": name, "organization": "alice"}).raise_for_status()
+        return f"alice/{name}"
+
+    def list_files(self, repo: str) -> list[str]:
+        return [entry["path"] for entry in self.http.get(f"/api/models/{repo}/tree/main").raise_for_status().json()]
 
     def say(self, *pieces: bytes, then_hang_up: bool = True) -> bytes:
         """Bytes on a bare socket; what came back before the connection ended."""
@@ -79,8 +92,9 @@ def lfs_line(path: str, content: bytes) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def wire(server: RunningServer) -> Wire:
-    return Wire(server)
+def wire(server: RunningServer) -> Iterator[Wire]:
+    with Wire(server) as wire:
+        yield wire
 
 
 @pytest.fixture(autouse=True)
@@ -195,7 +209,8 @@ class TestNames:
     def test_reading_never_leaves_the_repo(self, wire: Wire, repo: str, path: str, verb: str) -> None:
         prefix = "" if verb == "resolve" else "/api/models"
         answer = wire.say(
-            f"GET {prefix}/{repo}/{verb}/main/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+            f"GET {prefix}/{repo}/{verb}/main/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode(),
+            then_hang_up=False,
         )
         assert int(answer.split()[1]) in CLIENT_ERRORS
         assert b"root:" not in answer
@@ -306,7 +321,7 @@ class TestSizes:
         alice.delete_file(".gitattributes", repo)
         assert alice.list_repo_files(repo) == []
         assert alice.model_info(repo, files_metadata=True).siblings == []
-        assert list(Path(snapshot_download(repo, token=False)).iterdir()) == []
+        assert not list(Path(snapshot_download(repo, token=False)).glob("*"))
         clone = git.clone(repo, tmp_path / "clone")
         assert [path.name for path in clone.iterdir()] == [".git"]
         alice.upload_file(path_or_fileobj=b"\0back", path_in_repo="back.bin", repo_id=repo)
@@ -580,17 +595,16 @@ class TestHashes:
         """Bob names the hash of Alice's private file: by commit, by pointer text, by batch and by download."""
         secret, private = b"\0secret", make_repo(private=True)
         alice.upload_file(path_or_fileobj=secret, path_in_repo="secret.bin", repo_id=private)
-        bob.create_repo("bob/thief", exist_ok=True)
-        thief = Wire(server)
-        thief.http.headers["Authorization"] = f"Bearer {server.token('bob')}"
+        bob.create_repo("bob/thief")
         oid = sha256(secret).hexdigest()
         pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(secret)}\n".encode()
-        assert thief.commit("bob/thief", [lfs_line("stolen.bin", secret)]).status_code == 422
-        assert thief.commit("bob/thief", [file_line("stolen.bin", pointer)]).status_code == 422
-        assert thief.upload_action("bob/thief", secret)["href"]
-        body = {"operation": "download", "transfers": ["basic"], "objects": [{"oid": oid, "size": len(secret)}]}
-        (answer,) = thief.http.post("/bob/thief.git/info/lfs/objects/batch", json=body).json()["objects"]
-        assert "actions" not in answer
+        wanted = {"operation": "download", "transfers": ["basic"], "objects": [{"oid": oid, "size": len(secret)}]}
+        with Wire(server, "bob") as thief:
+            assert thief.commit("bob/thief", [lfs_line("stolen.bin", secret)]).status_code == 422
+            assert thief.commit("bob/thief", [file_line("stolen.bin", pointer)]).status_code == 422
+            assert thief.upload_action("bob/thief", secret)["href"]
+            (answer,) = thief.http.post("/bob/thief.git/info/lfs/objects/batch", json=wanted).json()["objects"]
+            assert "actions" not in answer
 
     @pytest.mark.parametrize("oid", ["../../../etc/passwd", "a" * 63, "A" * 64, "", "a" * 65, "é" * 64])
     def test_what_is_no_hash_is_refused(self, wire: Wire, repo: str, oid: str) -> None:
@@ -616,73 +630,74 @@ class TestDiskFull:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
     @pytest.fixture
-    def crowded(self, small: RunningServer) -> Iterator[Wire]:
-        """100 KiB are left, in which nothing of a megabyte fits."""
-        filler = small.data_dir / "filler"
-        free = os.statvfs(small.data_dir).f_bavail * os.statvfs(small.data_dir).f_frsize
-        with filler.open("wb") as file:
-            file.write(b"\0" * (free - 100 * 1024))
-        yield Wire(small)
-        filler.unlink(missing_ok=True)
+    def wire(self, small: RunningServer) -> Iterator[Wire]:
+        with Wire(small) as wire:
+            yield wire
 
-    def test_a_big_file_that_does_not_fit_is_refused_whole(self, small: RunningServer) -> None:
-        wire, content = Wire(small), os.urandom(MiB) * 70
-        repo = self._repo(wire, "big")
-        before = _stored_bytes(small)
-        refusal = wire.put(wire.upload_action(repo, content), content)
-        self._said_clearly(refusal)
+    @pytest.fixture
+    def filler(self, small: RunningServer) -> Iterator["Filler"]:
+        filler = Filler(small.data_dir / "filler")
+        yield filler
+        filler.remove()
+
+    def test_a_big_file_that_does_not_fit_is_refused_whole(self, small: RunningServer, wire: Wire) -> None:
+        repo, content, before = wire.create_repo("big"), os.urandom(MiB) * 70, _stored_bytes(small)
+        self._said_clearly(wire.put(wire.upload_action(repo, content), content))
         assert _stored_bytes(small) == before
-        assert self._files(wire, repo) == [".gitattributes"]
+        assert wire.commit(repo, [lfs_line("big.bin", content)]).status_code == 422
 
-    def test_a_commit_that_does_not_fit_is_refused_whole(self, small: RunningServer, request: Any) -> None:
-        repo = self._repo(Wire(small), "regular")
-        wire = request.getfixturevalue("crowded")
+    def test_a_commit_that_does_not_fit_is_refused_whole(self, wire: Wire, filler: "Filler") -> None:
+        repo = wire.create_repo("regular")
         lines = [file_line(f"{number}.txt", os.urandom(200_000).hex().encode()) for number in range(5)]
+        filler.leave(100 * 1024)
         self._said_clearly(wire.commit(repo, lines))
-        assert self._files(wire, repo) == [".gitattributes"]
-        (small.data_dir / "filler").unlink()
+        assert wire.list_files(repo) == [".gitattributes"]
+        filler.remove()
         assert wire.commit(repo, lines).status_code == 200
-        assert len(self._files(wire, repo)) == 6
+        assert len(wire.list_files(repo)) == 6
 
     def test_a_push_that_does_not_fit_is_refused_whole(
-        self, small: RunningServer, git: Git, request: Any, tmp_path: Path
+        self, small: RunningServer, wire: Wire, filler: "Filler", git: Git, tmp_path: Path
     ) -> None:
-        repo = self._repo(Wire(small), "pushed")
+        repo = wire.create_repo("pushed")
         clone = git.at(small).clone(repo, tmp_path / "clone")
         (clone / "a.txt").write_text(os.urandom(MiB).hex())
         git.commit(clone)
-        wire = request.getfixturevalue("crowded")
+        filler.leave(100 * 1024)
         assert git.attempt("push", folder=clone).returncode != 0
-        assert self._files(wire, repo) == [".gitattributes"]
-        (small.data_dir / "filler").unlink()
+        assert wire.list_files(repo) == [".gitattributes"]
+        filler.remove()
         git.push(clone)
-        assert self._files(wire, repo) == [".gitattributes", "a.txt"]
+        assert wire.list_files(repo) == [".gitattributes", "a.txt"]
 
-    def test_a_full_database_is_said_and_survived(self, small: RunningServer, crowded: Wire) -> None:
-        with (small.data_dir / "last-bytes").open("wb") as file:
-            try:
-                while True:
-                    file.write(b"\0" * 1024)
-                    file.flush()
-            except OSError:
-                pass
-        answer = crowded.http.post("/api/repos/create", json={"name": "no-room", "organization": "alice"})
+    def test_a_full_database_is_said_and_survived(self, wire: Wire, filler: "Filler") -> None:
+        filler.leave(0)
+        answer = wire.http.post("/api/repos/create", json={"name": "no-room", "organization": "alice"})
         self._said_clearly(answer)
-        (small.data_dir / "last-bytes").unlink()
-        (small.data_dir / "filler").unlink()
-        assert crowded.http.get("/api/models/alice/no-room").status_code == 404
-        assert self._repo(crowded, "no-room") == "alice/no-room"
+        assert wire.http.get("/api/models").status_code == 200
+        filler.remove()
+        assert wire.http.get("/api/models/alice/no-room").status_code == 404
+        assert wire.list_files(wire.create_repo("no-room")) == [".gitattributes"]
 
     def _said_clearly(self, refusal: httpx.Response) -> None:
         assert (refusal.status_code, refusal.headers["X-Error-Code"]) == (507, "StorageFull")
         assert "full" in refusal.json()["error"]
 
-    def _repo(self, wire: Wire, name: str) -> str:
-        wire.http.post("/api/repos/create", json={"name": name, "organization": "alice"}).raise_for_status()
-        return f"alice/{name}"
 
-    def _files(self, wire: Wire, repo: str) -> list[str]:
-        return [entry["path"] for entry in wire.http.get(f"/api/models/{repo}/tree/main").raise_for_status().json()]
+class Filler:
+    """A file that takes the room of a file system."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def leave(self, size: int) -> None:
+        """Take all but so many bytes, with pages that are only found to be there by writing them."""
+        disk = os.statvfs(self._path.parent)
+        with self._path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            file.write(b"\0" * (disk.f_bavail * disk.f_frsize - size))
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
 
 
 def test_strangers_cannot_write_anywhere(bob: HfApi, repo: str) -> None:

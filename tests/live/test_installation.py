@@ -247,7 +247,7 @@ class TestCarriedElsewhere:
             new_api.create_repo("alice/afterwards")
             new_api.upload_file(path_or_fileobj=b"\0more", path_in_repo="more.bin", repo_id="alice/kept")
             with new.client() as client:
-                assert client.post("/api/v1/hub/fsck", {"repair": False})["problems"] == []
+                assert client.post("/api/v1/hub/fsck", {"repair": False})["findings"] == []
 
     def test_a_backup_is_not_restored_over_anything(self, spare: RunningServer, tmp_path: Path) -> None:
         assert viveiro("backup", tmp_path / "backup.tar", data_dir=spare.data_dir).returncode == 0

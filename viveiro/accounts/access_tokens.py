@@ -97,6 +97,7 @@ def update_token(
 def revoke_token(session: Session, user_id: int, name: str, *, by: Viewer = SYSTEM) -> None:
     """From the next request on, it opens nothing."""
     session.delete(_find(session, user_id, name))
+    session.flush()  # or a new token of the same name would be written before this one goes
     record(session, by, "token.revoke", name, user_id=user_id)
 
 

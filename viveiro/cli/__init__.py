@@ -6,13 +6,15 @@ Nothing heavy is imported here: `viveiro --help` must answer at once.
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+from pydantic import ValidationError
 
 from viveiro import __version__
 from viveiro.cli import (
     datasets,
+    demo,
     endpoints,
     hub,
     installation,
@@ -25,6 +27,7 @@ from viveiro.cli import (
     users,
 )
 from viveiro.errors import ViveiroError
+from viveiro.settings import Settings, problems
 
 app = typer.Typer(
     name="viveiro",
@@ -38,6 +41,7 @@ for noun in (models, datasets, runs, endpoints, jobs, users, orgs, tokens, hub):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 predict.add_to(app)
 installation.add_to(app)
+demo.add_to(app)
 
 
 def _show_version(wanted: bool) -> None:
@@ -64,10 +68,18 @@ def root(
 def run(arguments: list[str] | None = None) -> None:
     """Parse and obey. An error that a person can act on ends with status 1 and one line on stderr."""
     try:
-        app(_take_data_dir(sys.argv[1:] if arguments is None else arguments))
+        app(_take_data_dir(sys.argv[1:] if arguments is None else arguments), prog_name="viveiro")
     except ViveiroError as error:
-        typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
-        sys.exit(1)
+        _fail(str(error))
+    except ValidationError as error:
+        if error.title != Settings.__name__:
+            raise
+        _fail(f"{problems(error)}. To see every setting: viveiro settings")
+
+
+def _fail(why: str) -> NoReturn:
+    typer.secho(f"Error: {why}", fg=typer.colors.RED, err=True)
+    sys.exit(1)
 
 
 def _take_data_dir(arguments: list[str]) -> list[str]:

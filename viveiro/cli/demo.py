@@ -148,9 +148,9 @@ def _print_table(run: Mapping[str, Any], served: _Served) -> None:
     table.add_row("median latency of one request", f"{served.latency_ms:.1f} ms", "")
     console = Console()
     console.print(table)
-    console.print(f"“{served.text[:100]}” → [bold]{served.label}[/bold] ({served.score:.2f})", highlight=False)
+    console.print(f"“{served.text}” → {served.label} ({served.score:.2f})", highlight=False, markup=False)
     if not run["beats_baselines"]:
-        console.print(f"The baseline {run['best_baseline']} is better than the adapted model here.")
+        console.print(f"The adapted model does not beat the baseline {run['best_baseline']} here.")
 
 
 def _errors(report: Mapping[str, Any]) -> list[str]:

@@ -56,7 +56,8 @@ def follow(client: Client, job_id: str) -> dict[str, Any]:
     )
     job: dict[str, Any] = {}
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
             line = display.add_task("Waiting for a worker", total=None)
             for job in _changes(client, job_id):
                 stage = job["progress"] or {}

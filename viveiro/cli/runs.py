@@ -187,7 +187,7 @@ def _verdict(run: Mapping[str, Any]) -> str:
     model = run["model"]
     if not run["beats_baselines"]:
         return (
-            f"The baseline {run['best_baseline']} is better than the adapted model on these test rows, and the card of {model} "
+            f"The adapted model does not beat the baseline {run['best_baseline']} on these test rows, and the card of {model} "
             "says so. More rows may help; nothing was deployed."
         )
     return f"Published {model}@{run['revision'][:10]}. To serve it: viveiro endpoints deploy {model}"

@@ -67,6 +67,8 @@ class _Exchange:
         return bool(self._cycle.body) or not self._cycle.more_body
 
     async def _send_file(self, file: int, offset: int, count: int) -> None:
+        if count > self._cycle.expected_content_length:
+            raise RuntimeError("More of the file than the answer's Content-Length.")
         if self._cycle.disconnected or self._transport.is_closing():
             return
         await self._drain()

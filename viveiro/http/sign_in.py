@@ -1,7 +1,6 @@
 """Who sends this request: from a header or a cookie to a Viewer."""
 
 import base64
-import binascii
 from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
@@ -84,7 +83,7 @@ def _secret_in(header: str) -> str:
         case "basic":
             try:
                 return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:  # not ASCII, not base64, not UTF-8
                 raise InvalidCredentials from None
         case _:
             raise InvalidCredentials

@@ -15,7 +15,8 @@ from viveiro.hub.git import full_disk_said
 from viveiro.hub.ledger import Guard, Ledger
 from viveiro.hub.lfs import format_pointer, parse_pointer
 from viveiro.hub.paths import check_path
-from viveiro.hub.trees import Edit, NothingThere, apply, tree_of, write_tree
+from viveiro.hub.patterns import cover
+from viveiro.hub.trees import FILE, Edit, NothingThere, apply, find, tree_of, write_tree
 from viveiro.hub.types import (
     AddFile,
     AddLfsFile,
@@ -31,6 +32,7 @@ from viveiro.hub.uploads import is_large
 ATTEMPTS: Final = 20
 """How often a commit without a parent is put on top of a head that a push by git has just moved."""
 MAX_MESSAGE_CHARS: Final = 64 * 1024
+ATTRIBUTES: Final = ".gitattributes"
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -92,7 +94,7 @@ class CommitBuilder:
         if pointer is not None:  # a clone made without git-lfs: the text stands for content, and gives no right to it
             self._pointers.append(AddLfsFile(path, pointer.oid, pointer.size))
             return
-        with full_disk_said():
+        with full_disk_said(self._git.path):
             node.put = str(self._git.odb.write(ObjectType.BLOB, data))
 
     def _add_pointer(self, file: AddLfsFile) -> None:
@@ -144,7 +146,7 @@ class CommitBuilder:
                     said=file.size,
                     size=size,
                 )
-            with full_disk_said():
+            with full_disk_said(self._git.path):
                 self._edit.at(file.path).put = str(self._git.odb.write(ObjectType.BLOB, format_pointer(file.oid, size)))
 
     def _put_on_head(self, git: pygit2.Repository, message: str, parent: str | None, guard: Guard | None) -> Commit:
@@ -154,12 +156,11 @@ class CommitBuilder:
         if parent is not None and not head.startswith(parent.lower()):
             raise StaleParent
         before = tree_of(git, head)
-        with full_disk_said():
-            after = self._edited(git, before)
-            if after == before:
-                return history.read_commit(git, head)
-            author = signature(self._viewer, self._ledger.clock())
-            made = str(git.create_commit(None, author, author, message, after, [head]))
+        after = self._edited(git, before)
+        if after == before:
+            return history.read_commit(git, head)
+        author = signature(self._viewer, self._ledger.clock())
+        made = str(git.create_commit(None, author, author, message, self._covered(git, after), [head]))
         self._ledger.move(self._repo, git, RefUpdate(self._ref, head, made), self._viewer.user_id, guard)
         return history.read_commit(git, made)
 
@@ -168,6 +169,20 @@ class CommitBuilder:
             return apply(git, tree, self._edit) or write_tree(git, [])
         except NothingThere as missing:
             raise NothingToDelete(missing.path, self._repo.name, self._ref) from None
+
+    def _covered(self, git: pygit2.Repository, tree: str) -> str:
+        """The tree with a `.gitattributes` that knows all big files: a clone has pointers for content where it does not."""
+        if not self._pointers:
+            return tree
+        item = find(git, tree, ATTRIBUTES)
+        before = git.odb.read(item.oid)[1] if item is not None and item.mode == FILE else b""
+        after = cover(before.decode("utf-8", "surrogateescape"), [file.path for file in self._pointers])
+        content = after.encode("utf-8", "surrogateescape")
+        if content == before:
+            return tree
+        edit = Edit()
+        edit.at(ATTRIBUTES).put = str(git.odb.write(ObjectType.BLOB, content))
+        return apply(git, tree, edit) or tree
 
 
 def give_content(ledger: Ledger, viewer: Viewer, repo: Repo, oids: set[str]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +25,12 @@ MOST_PACKS: Final = 20
 UNREACHABLE_FOR: Final = "1.week.ago"
 """Objects of a commit that is still being made are younger than this."""
 
+SCARCE_BYTES: Final = 32 * 2**20
+"""With less room than this, a write that fails without a reason failed for want of it: no single object is larger."""
+
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_REASON: Final = "no error"
+"""What libgit2 says when a loose object could not be written whole."""
 
 _CONFIG: Final = """\
 [core]
@@ -59,9 +65,10 @@ def repository_path(repos_dir: Path, key: str) -> Path:
 
 def create_bare_repository(path: Path) -> pygit2.Repository:
     """A new empty repository whose HEAD is main."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pygit2.init_repository(str(path), bare=True, initial_head="main")
-    (path / "config").write_text(_CONFIG)
+    with full_disk_said(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pygit2.init_repository(str(path), bare=True, initial_head="main")
+        (path / "config").write_text(_CONFIG)
     return open_bare(path)
 
 
@@ -135,10 +142,13 @@ def writer_lock(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def full_disk_said() -> Iterator[None]:
+def full_disk_said(folder: Path | str) -> Iterator[None]:
+    """What is written inside fails as StorageFull when the file system of `folder` has no room for it."""
     try:
         yield
     except (OSError, pygit2.GitError) as error:
         if getattr(error, "errno", None) in _NO_ROOM or os.strerror(errno.ENOSPC) in str(error):
+            raise StorageFull from error
+        if str(error) == _NO_REASON and shutil.disk_usage(folder).free < SCARCE_BYTES:
             raise StorageFull from error
         raise

@@ -18,7 +18,7 @@ from viveiro.db import Database
 from viveiro.errors import RepoNotFound
 from viveiro.events import RevisionPushed
 from viveiro.hub import queries, refs
-from viveiro.hub.git import MAIN, open_bare, repository_path, writer_lock
+from viveiro.hub.git import MAIN, full_disk_said, open_bare, repository_path, writer_lock
 from viveiro.hub.index import read_index
 from viveiro.hub.tables import PendingPushRow
 from viveiro.hub.types import RefUpdate, Repo
@@ -52,8 +52,9 @@ class Ledger:
     @contextmanager
     def writing(self, repo: Repo) -> Iterator[pygit2.Repository]:
         """The one writer of the repo, with what earlier ones left half done already finished."""
+        path = self.path(repo.storage_key)
         try:
-            with writer_lock(self.path(repo.storage_key)):
+            with full_disk_said(self.repos_dir), writer_lock(path):
                 git = self.open(repo)
                 self._settle(repo, git)
                 yield git

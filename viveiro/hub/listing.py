@@ -16,6 +16,8 @@ from viveiro.hub.types import Like, Liker, Page, Position, Repo, RepoQuery, Repo
 from viveiro.types import RepoKind
 
 MOST_PER_PAGE: Final = 1000
+_FEW: Final = 2000
+"""A tag of fewer repos than this is rare."""
 _WINDOW: Final = 1000
 """How far the order is walked before the filters are taken to be rare there."""
 _ROOM: Final = 3
@@ -40,11 +42,16 @@ def _find(session: Session, viewer: Viewer, query: RepoQuery, limit: int) -> lis
     """Common filters fill a page near the top of the order; rare ones are cheaper to gather and then order.
 
     No single plan serves both: walking the order for a tag of 30 repos probes 100,000, gathering a tag of 60,000 to
-    show ten sorts them all. So the walk is tried first, on a short leash. `benchmarks/hub_lists.py` has the numbers.
+    show ten sorts them all. So a rare tag is started from, anything else walks first, on a short leash.
+    `benchmarks/hub_lists.py` has the numbers.
     """
     if not query.is_filtered:
         return queries.first_positions(session, viewer, query, limit)
-    near = queries.positions_within(session, viewer, query, limit, max(_WINDOW, _ROOM * limit))
+    carriers = queries.count_carriers(session, query.tags, _FEW)
+    rarest = min(carriers, key=carriers.__getitem__, default=None)
+    if rarest is not None and carriers[rarest] < _FEW:
+        return queries.positions_tagged(session, viewer, query, limit, rarest)
+    near = queries.positions_near(session, viewer, query, limit, max(_WINDOW, _ROOM * limit))
     return near if len(near) == limit else queries.positions_anywhere(session, viewer, query, limit)
 
 

@@ -9,6 +9,10 @@ from functools import lru_cache
 from typing import Final
 
 LFS_ATTRIBUTES: Final = "filter=lfs diff=lfs merge=lfs -text"
+_SPACE: Final = "[[:space:]]"
+"""How git-lfs writes a space in a pattern, where a bare one would end it."""
+_FIELDS: Final = re.compile(r"[^ \t\r]+")
+"""Unlike str.split: other white space may be part of a name."""
 
 LFS_BY_DEFAULT: Final = (
     # weights and checkpoints
@@ -40,8 +44,8 @@ def attributes_file(patterns: Iterable[str]) -> str:
 def lfs_patterns(attributes: str) -> tuple[str, ...]:
     """The patterns whose files go through LFS, in order; one that starts with `!` takes files out again."""
     rules = []
-    for line in attributes.splitlines():
-        pattern, *settings = line.split() or [""]
+    for line in attributes.split("\n"):
+        pattern, *settings = _FIELDS.findall(line) or [""]
         if not pattern or pattern.startswith(("#", "!", "[attr]")):
             continue
         for setting in settings:
@@ -50,6 +54,19 @@ def lfs_patterns(attributes: str) -> tuple[str, ...]:
             elif setting in ("-filter", "!filter") or setting.startswith("filter="):
                 rules.append(f"!{pattern}")
     return tuple(rules)
+
+
+def cover(attributes: str, paths: Iterable[str]) -> str:
+    """A `.gitattributes` that sends these files through LFS too: each by its own name, where no pattern did so before."""
+    rules = lfs_patterns(attributes)
+    added = attributes_file(_literally(path) for path in paths if not goes_through_lfs(path, rules))
+    separator = "\n" if added and attributes and not attributes.endswith("\n") else ""
+    return f"{attributes}{separator}{added}"
+
+
+def _literally(path: str) -> str:
+    """The pattern that matches this path only, counted from the root."""
+    return "/" + re.sub(r"[*?\[]", r"\\\g<0>", path).replace(" ", _SPACE)
 
 
 def goes_through_lfs(path: str, patterns: Sequence[str]) -> bool:
@@ -89,7 +106,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 _TOKEN: Final = re.compile(
-    r"(?P<folders>(?:^|(?<=/))\*\*/)|(?P<below>(?<=/)\*\*$)|(?P<stars>\*+)|(?P<any>\?)"
+    r"(?P<space>\[\[:space:\]\])|(?P<folders>(?:^|(?<=/))\*\*/)|(?P<below>(?<=/)\*\*$)|(?P<stars>\*+)|(?P<any>\?)"
     r"|\[(?P<not>[!^])?(?P<set>\]?[^\]/]*)\]|\\(?P<escaped>.)|(?P<plain>.)",
     re.DOTALL,
 )
@@ -101,6 +118,8 @@ def _translate(pattern: str) -> str:
 
 def _translate_token(token: re.Match[str]) -> str:
     match token.lastgroup:
+        case "space":
+            return r"\s"
         case "folders":
             return "(?:.*/)?"
         case "below":

@@ -101,8 +101,8 @@ class _Inspection:
                 self._blob(oid, path, size)
             elif kind == ObjectType.TREE:
                 self._tree(oid, f"{path}/" if path else "")
-            if len(self._report.problems) >= MOST_PROBLEMS:
-                self._report.problems.append("… and more. These have to be mended first.")
+            if len(self._report.problems) > MOST_PROBLEMS:
+                self._report.problems[MOST_PROBLEMS:] = ["… and more. These have to be mended first."]
                 break
         return self._report
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from viveiro.accounts.tables import AccountRow
 from viveiro.accounts.types import TokenRole, TokenScope, Viewer
@@ -34,29 +34,33 @@ from viveiro.hub.tables import BlobRow, DownloadRow, LikeRow, PendingPushRow, Re
 from viveiro.hub.types import Like, Liker, Position, RefUpdate, Repo, RepoIndex, RepoQuery, RepoSort
 from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
 
+_AT_ONCE: Final = 500
+"""How many values go into one statement: SQLite allows 32,766 parameters, planners prefer far fewer."""
+
 # Who sees what --------------------------------------------------------------------------------------------------------
 
 
-def visible_to(viewer: Viewer) -> ColumnElement[bool]:
+def visible_to(viewer: Viewer, repo: type[RepoRow] = RepoRow) -> ColumnElement[bool]:
     """The one place that says whom a list shows a repo: `accounts.may_see`, as SQL."""
-    return or_(RepoRow.visibility == Visibility.PUBLIC, and_(_person_reads(viewer), _token_reads(viewer.scope)))
+    return or_(repo.visibility == Visibility.PUBLIC, _person_and_token_read(viewer, repo))
 
 
-def _person_reads(viewer: Viewer) -> ColumnElement[bool]:
-    return true() if viewer.is_admin else RepoRow.owner_id.in_(viewer.owner_ids)
+def _person_and_token_read(viewer: Viewer, repo: type[RepoRow] = RepoRow) -> ColumnElement[bool]:
+    person = true() if viewer.is_admin else repo.owner_id.in_(viewer.owner_ids)
+    return and_(person, _token_reads(viewer.scope, repo))
 
 
-def _token_reads(scope: TokenScope | None) -> ColumnElement[bool]:
+def _token_reads(scope: TokenScope | None, repo: type[RepoRow]) -> ColumnElement[bool]:
     if scope is None or scope.role in (TokenRole.READ, TokenRole.WRITE):
         return true()
-    return or_(false(), *(_covered_by(grant.resource.lower()) for grant in scope.grants if grant.actions))
+    return or_(false(), *(_covered_by(grant.resource.lower(), repo) for grant in scope.grants if grant.actions))
 
 
-def _covered_by(granted: str) -> ColumnElement[bool]:
+def _covered_by(granted: str, repo: type[RepoRow]) -> ColumnElement[bool]:
     """A grant on a namespace covers all that the namespace owns."""
     if "/" in granted:
-        return RepoRow.folded_name == granted
-    return RepoRow.folded_name.startswith(f"{granted}/", autoescape=True)
+        return repo.folded_name == granted
+    return repo.folded_name.startswith(f"{granted}/", autoescape=True)
 
 
 # Lists: `listing.py` says when which of these is asked ----------------------------------------------------------------
@@ -68,52 +72,78 @@ _SORTED_BY: Final[dict[RepoSort, InstrumentedAttribute[Any]]] = {
     RepoSort.DOWNLOADS: RepoRow.downloads,
     RepoSort.LIKES: RepoRow.likes,
 }
-_COUNTED_TAGS: Final = 50_000
-_FEW: Final = 10_000
+_FILTERED_BY: Final = (
+    *(RepoRow.id, RepoRow.folded_name, RepoRow.visibility, RepoRow.owner_id, RepoRow.gated),
+    *(RepoRow.parameters, RepoRow.pipeline_tag, RepoRow.library_name),
+)
+_MANY: Final = 10_000
+_COUNTED: Final = 50_000
 
 
 def first_positions(session: Session, viewer: Viewer, query: RepoQuery, limit: int) -> list[Position]:
-    """Walk the order's own index until enough are found."""
+    """Walk the order's own index until enough are found. For a query that filters nothing."""
     sort = _SORTED_BY[query.sort]
-    found = select(sort, RepoRow.id).where(visible_to(viewer), *_within(query), *_matching(query))
+    found = select(sort, RepoRow.id).where(visible_to(viewer), *_within(query))
     return _positions(session, found.order_by(sort.desc(), RepoRow.id.desc()).limit(limit))
 
 
-def positions_within(session: Session, viewer: Viewer, query: RepoQuery, limit: int, window: int) -> list[Position]:
-    """The same, among the next `window` repos of the order only."""
+def positions_near(session: Session, viewer: Viewer, query: RepoQuery, limit: int, window: int) -> list[Position]:
+    """Those among the next `window` repos of the order."""
     sort = _SORTED_BY[query.sort]
-    near = select(RepoRow.id).where(*_within(query)).order_by(sort.desc(), RepoRow.id.desc()).limit(window).subquery()
-    found = select(sort, RepoRow.id).join(near, near.c.id == RepoRow.id).where(visible_to(viewer), *_matching(query))
-    return _positions(session, found.order_by(sort.desc(), RepoRow.id.desc()).limit(limit))
+    # Only what is asked below: the wide columns lie on pages of their own.
+    walked = select(sort, *_FILTERED_BY).where(*_within(query)).order_by(sort.desc(), RepoRow.id.desc()).limit(window)
+    near = aliased(RepoRow, walked.subquery())
+    found = select(getattr(near, sort.key), near.id)
+    found = found.where(
+        visible_to(viewer, near), *_matching(query, near), *(_probe_tag(tag, near) for tag in query.tags)
+    )
+    return _positions(session, found.order_by(getattr(near, sort.key).desc(), near.id.desc()).limit(limit))
+
+
+def positions_tagged(session: Session, viewer: Viewer, query: RepoQuery, limit: int, rare_tag: str) -> list[Position]:
+    """Start from the few repos that carry a rare tag."""
+    gathered = _gather(query).where(RepoRow.id.in_(_carriers(rare_tag)), *map(_has_tag, query.tags))
+    return _ordered(session, viewer, query, gathered.offset(0), limit)
 
 
 def positions_anywhere(session: Session, viewer: Viewer, query: RepoQuery, limit: int) -> list[Position]:
     """Find all that match, then order them."""
-    gather = _gathered_by_sqlite if session.get_bind().dialect.name == "sqlite" else _gathered_by_postgres
-    found = gather(session, query).where(visible_to(viewer), *_within(query), *_matching_columns(query)).subquery()
+    gather = _gather_by_sqlite if session.get_bind().dialect.name == "sqlite" else _gather_by_postgres
+    return _ordered(session, viewer, query, gather(session, query), limit)
+
+
+def _ordered(session: Session, viewer: Viewer, query: RepoQuery, gathered: Select[Any], limit: int) -> list[Position]:
+    found = gathered.where(visible_to(viewer), *_within(query), *_matching(query)).subquery()
     return _positions(session, select(found).order_by(found.c.sort.desc(), found.c.id.desc()).limit(limit))
 
 
-def _gathered_by_postgres(_session: Session, query: RepoQuery) -> Select[Any]:
+def _gather(query: RepoQuery) -> Select[Any]:
+    return select(_SORTED_BY[query.sort].label("sort"), RepoRow.id)
+
+
+def _gather_by_postgres(_session: Session, query: RepoQuery) -> Select[Any]:
     """PostgreSQL knows how common each tag is and joins accordingly, once it does not see the limit.
 
     Seeing it, it walks the order and trusts that matches lie evenly there: hence the fence of OFFSET 0.
     """
-    return select(_SORTED_BY[query.sort].label("sort"), RepoRow.id).where(*map(_has_tag, query.tags)).offset(0)
+    return _gather(query).where(*map(_has_tag, query.tags)).offset(0)
 
 
-def _gathered_by_sqlite(session: Session, query: RepoQuery) -> Select[Any]:
-    """SQLite has no such statistics: it is told to start from the rarest tag, or to pass over the listing index."""
-    gathered = select(_SORTED_BY[query.sort].label("sort"), RepoRow.id)
-    counts = _count_tags(session, query.tags)
+def _gather_by_sqlite(session: Session, query: RepoQuery) -> Select[Any]:
+    """SQLite has no such statistics: it is told what to start from. With the fence it passes over the listing index."""
+    counts = count_carriers(session, query.tags, _COUNTED)
     others = sorted(counts, key=counts.__getitem__)
-    if not others or (query.search and counts[others[0]] > _FEW):
-        return gathered.where(*map(_has_tag, others)).offset(0)
-    candidates: Any = _carriers(rarest := others.pop(0))
-    if others and counts[rarest] > _FEW:
-        # Probing so many one by one costs more than reading both lists and keeping what they share.
-        candidates = candidates.intersect(_carriers(others.pop(0)))
-    return gathered.where(RepoRow.id.in_(candidates), *map(_has_tag, others))
+    if not others or query.search:
+        return _gather(query).where(*map(_has_tag, others)).offset(0)
+    rarest = others.pop(0)
+    if not others or counts[rarest] <= _MANY:
+        return _gather(query).where(RepoRow.id.in_(_carriers(rarest)), *map(_has_tag, others))
+    # Probing so many one by one costs more than reading both lists and keeping what they share.
+    both = _carriers(rarest).intersect(_carriers(others.pop(0)))
+    shared = session.scalars(both.limit(_AT_ONCE)).all()
+    if len(shared) < _AT_ONCE:
+        return _gather(query).where(RepoRow.id.in_(shared), *map(_has_tag, others)).offset(0)
+    return _gather(query).where(RepoRow.id.in_(both), *map(_has_tag, others))
 
 
 def _positions(session: Session, statement: Select[Any]) -> list[Position]:
@@ -128,25 +158,22 @@ def _within(query: RepoQuery) -> list[ColumnElement[bool]]:
     return [kind, tuple_(sort, RepoRow.id) < tuple_(literal(query.after.value, sort.type), query.after.pk)]
 
 
-def _matching(query: RepoQuery) -> list[ColumnElement[bool]]:
-    return [*_matching_columns(query), *map(_has_tag, query.tags)]
-
-
-def _matching_columns(query: RepoQuery) -> list[ColumnElement[bool]]:
-    conditions = [RepoRow.folded_name.contains(word, autoescape=True) for word in query.search.lower().split()]
+def _matching(query: RepoQuery, repo: type[RepoRow] = RepoRow) -> list[ColumnElement[bool]]:
+    """All that the row itself can tell; tags are asked in different ways."""
+    conditions = [repo.folded_name.contains(word, autoescape=True) for word in query.search.lower().split()]
     if query.author is not None:
         owner = select(AccountRow.id).where(AccountRow.folded_name == query.author.lower())
-        conditions.append(RepoRow.owner_id == owner.scalar_subquery())
+        conditions.append(repo.owner_id == owner.scalar_subquery())
     if query.pipeline_tag is not None:
-        conditions.append(RepoRow.pipeline_tag == query.pipeline_tag)
+        conditions.append(repo.pipeline_tag == query.pipeline_tag)
     if query.library is not None:
-        conditions.append(RepoRow.library_name == query.library)
+        conditions.append(repo.library_name == query.library)
     if query.gated is not None:
-        conditions.append(RepoRow.gated.is_not(None) if query.gated else RepoRow.gated.is_(None))
+        conditions.append(repo.gated.is_not(None) if query.gated else repo.gated.is_(None))
     if query.min_parameters is not None:
-        conditions.append(RepoRow.parameters >= query.min_parameters)
+        conditions.append(repo.parameters >= query.min_parameters)
     if query.max_parameters is not None:
-        conditions.append(RepoRow.parameters <= query.max_parameters)
+        conditions.append(repo.parameters <= query.max_parameters)
     return conditions
 
 
@@ -154,19 +181,22 @@ def _has_tag(tag: str) -> ColumnElement[bool]:
     return exists().where(RepoTagRow.repo_id == RepoRow.id, RepoTagRow.tag == tag)
 
 
+def _probe_tag(tag: str, repo: type[RepoRow]) -> ColumnElement[bool]:
+    """The same, asked row by row: PostgreSQL would read a common tag's whole list for a thousand rows."""
+    carried = select(RepoTagRow.repo_id).where(RepoTagRow.repo_id == repo.id, RepoTagRow.tag == tag)
+    return carried.scalar_subquery().is_not(None)
+
+
 def _carriers(tag: str) -> Select[Any]:
     return select(RepoTagRow.repo_id).where(RepoTagRow.tag == tag)
 
 
-def _count_tags(session: Session, tags: Sequence[str]) -> dict[str, int]:
-    """How many repos carry each tag, as far as it matters."""
+def count_carriers(session: Session, tags: Sequence[str], most: int) -> dict[str, int]:
+    """How many repos carry each tag. Stops counting at `most`."""
     if not tags:
         return {}
     counts = [
-        select(
-            literal(tag),
-            select(func.count()).select_from(_carriers(tag).limit(_COUNTED_TAGS).subquery()).scalar_subquery(),
-        )
+        select(literal(tag), select(func.count()).select_from(_carriers(tag).limit(most).subquery()).scalar_subquery())
         for tag in tags
     ]
     return dict(map(tuple, session.execute(union_all(*counts))))
@@ -349,9 +379,6 @@ def delete_pending(session: Session, row_ids: Collection[int]) -> set[int]:
 
 # Stored content -------------------------------------------------------------------------------------------------------
 
-_AT_ONCE: Final = 500
-"""How many hashes go into one statement: SQLite allows 32,766 parameters, planners prefer far fewer."""
-
 
 def granted_sizes(session: Session, pk: int, oids: Iterable[str]) -> dict[str, int]:
     """Sizes of those of these contents that the repo was given."""
@@ -360,7 +387,7 @@ def granted_sizes(session: Session, pk: int, oids: Iterable[str]) -> dict[str, i
 
 def readable_sizes(session: Session, viewer: Viewer, oids: Iterable[str]) -> dict[str, int]:
     """Sizes of those that lie in any repo whose files this viewer may read."""
-    open_or_theirs = or_(RepoRow.gated.is_(None), and_(_person_reads(viewer), _token_reads(viewer.scope)))
+    open_or_theirs = or_(RepoRow.gated.is_(None), _person_and_token_read(viewer))
     return _sizes(
         session,
         oids,

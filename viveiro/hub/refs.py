@@ -7,7 +7,7 @@ import pygit2
 from pygit2.enums import ObjectType
 
 from viveiro.errors import AlreadyExists, Conflict, InvalidName
-from viveiro.hub.git import BRANCHES, PULL_REQUESTS, TAGS
+from viveiro.hub.git import BRANCHES, PULL_REQUESTS, TAGS, full_disk_said
 from viveiro.hub.types import GitRef, Refs
 
 _OID: Final = re.compile(r"[0-9a-fA-F]{7,40}")
@@ -40,6 +40,8 @@ def check_name(name: str, prefix: str) -> str:
 
 def target(git: pygit2.Repository, ref: str) -> str | None:
     """The object a ref points at: a commit, or an annotated tag."""
+    if "\0" in ref:  # where libgit2 would take the name to end
+        return None
     try:
         found = git.references.get(ref)
     except (ValueError, pygit2.GitError):  # not the shape of a ref name
@@ -104,12 +106,13 @@ def compare_and_swap(git: pygit2.Repository, ref: str, old: str | None, new: str
     if (str(current.target) if current is not None else None) != old:
         raise RefMoved(ref)
     try:
-        if current is None and new is not None:
-            git.references.create(ref, new)
-        elif current is not None and new is None:
-            current.delete()
-        elif current is not None and new is not None:
-            current.set_target(new)  # libgit2 compares once more, under the ref's own lock
+        with full_disk_said(git.path):
+            if current is None and new is not None:
+                git.references.create(ref, new)
+            elif current is not None and new is None:
+                current.delete()
+            elif current is not None and new is not None:
+                current.set_target(new)  # libgit2 compares once more, under the ref's own lock
     except (ValueError, OSError, pygit2.GitError) as error:
         if target(git, ref) != old:
             raise RefMoved(ref) from error

@@ -69,6 +69,8 @@ def find(git: pygit2.Repository, tree: str, path: str) -> TreeItem | None:
     """The item at a path; the root, as a folder without a name, at the empty path."""
     if not path:
         return TreeItem("", FOLDER, tree)
+    if "\0" in path:  # where libgit2 would take the path to end
+        return None
     root = git[tree]
     assert isinstance(root, pygit2.Tree)
     try:
@@ -85,24 +87,24 @@ def walk(
 
     `after`, relative to `prefix`, resumes behind the item of that path without reading the folders before it.
     """
+    items = read_tree(git, tree)
     first, _, rest = (after or "").partition("/")
-    for item in read_tree(git, tree):
-        comes = _compare(item, first, is_folder=bool(rest)) if first else 1
-        if comes < 0:
+    behind = _sort_key_of(items, first, is_folder=bool(rest)) if first else b""
+    for item in items:
+        if item.sort_key < behind:
             continue
         path = f"{prefix}{item.name}"
-        if comes > 0:
+        resumed = item.sort_key == behind
+        if not resumed:
             yield path, item
         if recursive and item.is_folder:
-            yield from walk(git, item.oid, prefix=f"{path}/", recursive=True, after=rest if comes == 0 else None)
+            yield from walk(git, item.oid, prefix=f"{path}/", recursive=True, after=rest if resumed else None)
 
 
-def _compare(item: TreeItem, name: str, *, is_folder: bool) -> int:
-    """-1, 0 or 1: whether the item comes before, is, or comes behind the one of that name."""
-    if item.name == name:
-        return 0
-    key = name.encode("utf-8", "surrogateescape") + (b"/" if is_folder else b"")
-    return 1 if item.sort_key > key else -1
+def _sort_key_of(items: Iterable[TreeItem], name: str, *, is_folder: bool) -> bytes:
+    """Where an entry of this name stands, or stood before it was deleted."""
+    found = next((item for item in items if item.name == name), None)
+    return (found or TreeItem(name, FOLDER if is_folder else FILE, "")).sort_key
 
 
 @dataclass(slots=True)

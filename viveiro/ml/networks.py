@@ -251,7 +251,7 @@ def _load(auto_class: Any, folder: Path) -> nn.Module:
     from transformers.utils import logging
 
     refuse_pickles(folder)
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call] # transformers ships half of its types
     trunk: nn.Module = auto_class.from_pretrained(
         folder,
         local_files_only=True,

@@ -87,7 +87,7 @@ def _verdict(record: Mapping[str, Any]) -> Iterator[str]:
     rival = _BASELINE_NAMES[record["best_baseline"]]
     interval = f"{gain['value']:+.3f} {_METRIC_NAMES[record['primary']]}, 95 % interval {gain['low']:+.3f} to {gain['high']:+.3f}"
     if not record["beats_baselines"]:
-        yield f"**A baseline is better than this model: {rival} ({interval}). Use the baseline, or more data.**"
+        yield f"**This model does not beat a simple baseline: {rival} ({interval}). Use the baseline, or more data.**"
     elif gain["low"] <= 0:
         yield f"**On these test rows the model is ahead of {rival}, but not beyond doubt ({interval}).**"
     else:

@@ -279,3 +279,15 @@ class TestThrottle:
         service.authenticate_password(database, "alice", RIGHT, address="192.0.2.1", attempts_per_minute=2)
         self.fail(database, "bob", "192.0.2.1")
         self.refuse(database, "carol", "192.0.2.1")
+
+
+class TestRenewal:
+    def test_a_revoked_tokens_name_is_free_in_the_same_transaction(self, database):
+        with database.write() as session:
+            user = service.create_user(session, "renata")
+            service.create_token(session, user.id, "laptop", TokenRole.WRITE)
+        with database.write() as session:
+            service.revoke_tokens_named(session, user.id, "laptop")
+            renewed = service.create_token(session, user.id, "laptop", TokenRole.WRITE)
+        with database.read() as session:
+            assert service.authenticate_token(session, renewed.secret).name == "renata"

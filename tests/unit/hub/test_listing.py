@@ -14,7 +14,6 @@ from viveiro.accounts.tables import AccountRow
 from viveiro.accounts.types import ANONYMOUS, Grant, Role, TokenRole, TokenScope, Viewer
 from viveiro.db import Database
 from viveiro.errors import InvalidInput
-from viveiro.hub import listing
 from viveiro.hub.listing import cursor_of, list_repos, parameter_range, position_at, tags_by_type
 from viveiro.hub.queries import repos_by_pk
 from viveiro.hub.tables import RepoRow, RepoTagRow
@@ -68,15 +67,25 @@ def shelf(database: Database) -> Iterator[Shelf]:
         yield Shelf(session)
 
 
-@pytest.fixture(params=["near", "far"])
-def depth(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways to find a page: near the top of the order, and, with no such walk at all, anywhere."""
-    if request.param == "far":
-        monkeypatch.setattr(listing, "_WINDOW", 0)
-        monkeypatch.setattr(listing, "_ROOM", 0)
+NO_RARE_TAG = {"listing._FEW": 0}
+NO_WALK = {**NO_RARE_TAG, "listing._WINDOW": 0, "listing._ROOM": 0}
+PLANS = {
+    "from a rare tag": {},
+    "near the top": NO_RARE_TAG,
+    "anywhere": NO_WALK,
+    "from what two tags share": {**NO_WALK, "queries._MANY": 0},
+    "from the much that two tags share": {**NO_WALK, "queries._MANY": 0, "queries._AT_ONCE": 0},
+}
 
 
-@pytest.mark.usefixtures("depth")
+@pytest.fixture(params=PLANS)
+def plan(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way to find a page: they differ in speed, and must not in what they find."""
+    for name, value in PLANS[request.param].items():
+        monkeypatch.setattr(f"viveiro.hub.{name}", value)
+
+
+@pytest.mark.usefixtures("plan")
 class TestFilters:
     def test_tags_are_all_wanted(self, shelf):
         shelf.add("acai/both", "pytorch", "license:mit")
@@ -170,11 +179,17 @@ class TestVisibility:
         }
 
 
-@pytest.mark.usefixtures("depth")
 class TestPages:
     @pytest.mark.parametrize("sort", list(RepoSort))
-    @pytest.mark.parametrize("tags", [(), ("common",)])
-    def test_pages_put_together_are_the_whole_list_in_order(self, shelf, sort, tags):
+    def test_pages_put_together_are_the_whole_list_in_order(self, shelf, sort):
+        self._check(shelf, sort)
+
+    @pytest.mark.usefixtures("plan")
+    @pytest.mark.parametrize("sort", [RepoSort.DOWNLOADS, RepoSort.LAST_MODIFIED])
+    def test_so_they_are_when_filtered(self, shelf, sort):
+        self._check(shelf, sort, "common", "usual")
+
+    def _check(self, shelf, sort, *tags):
         chance = random.Random(1)
         for number in range(57):
             shelf.add(

@@ -172,7 +172,8 @@ class TestARevision:
         assert {name: house.hub.resolve(repo, name) for name in names} == dict.fromkeys(names, head)
 
     @pytest.mark.parametrize(
-        "revision", ["", "gone", "0" * 40, "0" * 7, "a", "refs/heads/gone", "main~1", "main@{0}", "HEAD", "ma in"]
+        "revision",
+        ["", "gone", "0" * 40, "0" * 7, "a", "refs/heads/gone", "main~1", "main@{0}", "HEAD", "ma in", "main\0x"],
     )
     def test_that_names_nothing_is_not_found(self, house: House, repo: Repo, revision: str) -> None:
         with pytest.raises(RevisionNotFound, match="Invalid rev id"):

@@ -1,11 +1,17 @@
-"""Real models, small enough to be made in a test: their answers mean nothing, their mechanics are everyone's."""
+"""Real models, small enough to be made in a test: their answers mean nothing, their mechanics are everyone's.
+
+transformers is imported when one is made: it reads the hub's address from the environment, which `tests/live` sets.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
+
+if TYPE_CHECKING:
+    from transformers import BertConfig, PreTrainedTokenizerFast
 
 CORPUS = [
     "the pump lost pressure during the night shift",
@@ -18,6 +24,8 @@ CORPUS = [
 
 def make_encoder(folder: Path, *, seed: int = 0) -> Path:
     """A BERT of 3 layers and 32 dimensions in transformers' layout."""
+    from transformers import BertModel
+
     _tokenizer().save_pretrained(folder)
     torch.manual_seed(seed)
     BertModel(_config()).save_pretrained(folder)
@@ -25,6 +33,8 @@ def make_encoder(folder: Path, *, seed: int = 0) -> Path:
 
 
 def make_classifier(folder: Path, labels: list[str], *, seed: int = 0) -> Path:
+    from transformers import BertForSequenceClassification
+
     _tokenizer().save_pretrained(folder)
     torch.manual_seed(seed)
     config = _config(id2label=dict(enumerate(labels)), label2id={label: number for number, label in enumerate(labels)})
@@ -38,7 +48,9 @@ def starter_folder() -> Path:
     return Path(package.MODEL_DIR)
 
 
-def _config(**fields: object) -> BertConfig:
+def _config(**fields: object) -> "BertConfig":
+    from transformers import BertConfig
+
     return BertConfig(
         vocab_size=_tokenizer().vocab_size,
         hidden_size=32,
@@ -51,7 +63,9 @@ def _config(**fields: object) -> BertConfig:
     )
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def _tokenizer() -> "PreTrainedTokenizerFast":
+    from transformers import PreTrainedTokenizerFast
+
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)

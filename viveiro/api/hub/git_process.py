@@ -109,10 +109,12 @@ class Conversation(Response):
             raise InvalidInput("The request's body is not gzip, as its header says.") from error
 
     def _on_disconnect(self, git: Process) -> None:
-        """A push that arrived whole is carried through; whatever else the client asked for is no longer wanted."""
+        """Nobody waits for a clone any more. A push that arrived whole goes on; of a half one, git reads the end and tidies up."""
         self._client_is_gone = True
-        if not (self._push and self._body_is_whole):
+        if not self._push:
             _signal(git, signal.SIGTERM)
+        elif git.stdin is not None:
+            git.stdin.close()
 
     async def _keep_stderr(self, git: Process) -> None:
         assert git.stderr is not None

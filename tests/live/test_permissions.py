@@ -1,0 +1,350 @@
+"""A private repo is missing, not forbidden, to whoever may not see it: on every route, in every list, by every credential."""
+
+import base64
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+from huggingface_hub import HfApi
+
+from tests.live.conftest import MakeRepo
+from tests.live.running_server import RunningServer
+from viveiro.app import create_app
+from viveiro.settings import Settings
+
+KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
+BIG = b"\0private"
+OID = sha256(BIG).hexdigest()
+COMMIT = "\n".join(
+    json.dumps(line)
+    for line in (
+        {"key": "header", "value": {"summary": "Intrusion", "description": ""}},
+        {"key": "file", "value": {"path": "x", "content": base64.b64encode(b"x").decode(), "encoding": "base64"}},
+    )
+)
+BATCH = {"operation": "download", "transfers": ["basic"], "objects": [{"oid": OID, "size": len(BIG)}]}
+PUSH = {"content": "0000", "headers": {"Content-Type": "application/x-git-receive-pack-request"}}
+FETCH = {"content": "0000", "headers": {"Content-Type": "application/x-git-upload-pack-request"}}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The repo that a request is about. `kind` is plural, as in addresses."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def repo_id(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def in_body(self) -> dict[str, str]:
+        return {"name": self.name, "organization": self.namespace, "type": KINDS[self.kind]}
+
+    def fill(self, template: str, rest: str) -> str:
+        values = {"kind": self.kind, "namespace": self.namespace, "name": self.name, "rest": rest}
+        return template.format(**values)
+
+
+Rest = str
+Options = dict[str, Any]
+Request = tuple[Rest, Options] | Callable[[Asked], Options]
+"""What fills {rest}, and what else is sent; or a function, where the repo is named in the body."""
+
+NOTHING: Request = ("", {})
+ABOUT_A_REPO: dict[str, Request] = {
+    "GET /api/{kind}/{namespace}/{name}": ("", {"params": {"blobs": "true"}}),
+    "GET /api/{kind}/{namespace}/{name}/revision/{rest}": ("main", {}),
+    "GET /api/{kind}/{namespace}/{name}/tree/{rest}": ("main", {"params": {"recursive": "true", "expand": "true"}}),
+    "POST /api/{kind}/{namespace}/{name}/paths-info/{rest}": ("main", {"json": {"paths": ["big.bin"]}}),
+    "GET /api/{kind}/{namespace}/{name}/commits/{rest}": ("main", {}),
+    "GET /api/{kind}/{namespace}/{name}/refs": NOTHING,
+    "GET /api/{kind}/{namespace}/{name}/auth-check": NOTHING,
+    "GET /api/{kind}/{namespace}/{name}/auth-check/write": NOTHING,
+    "GET /api/{kind}/{namespace}/{name}/likers": NOTHING,
+    "POST /api/{kind}/{namespace}/{name}/like": NOTHING,
+    "DELETE /api/{kind}/{namespace}/{name}/like": NOTHING,
+    "PUT /api/{kind}/{namespace}/{name}/settings": ("", {"json": {"private": False}}),
+    "POST /api/{kind}/{namespace}/{name}/preupload/{rest}": ("main", {"json": {"files": [{"path": "big.bin", "size": 8}]}}),
+    "POST /api/{kind}/{namespace}/{name}/commit/{rest}": ("main", {"content": COMMIT}),
+    "POST /api/{kind}/{namespace}/{name}/branch/{rest}": ("new", {"json": {}}),
+    "DELETE /api/{kind}/{namespace}/{name}/branch/{rest}": ("work", {}),
+    "POST /api/{kind}/{namespace}/{name}/tag/{rest}": ("main", {"json": {"tag": "new"}}),
+    "DELETE /api/{kind}/{namespace}/{name}/tag/{rest}": ("v1", {}),
+    "GET /api/{kind}/{namespace}/{name}/xet-read-token/{rest}": ("main", {}),
+    "GET /api/{kind}/{namespace}/{name}/xet-write-token/{rest}": ("main", {}),
+    "POST /models/{namespace}/{name}": ("", {"json": {"inputs": "text"}}),
+    "GET /api/v1/endpoints/{namespace}/{name}": NOTHING,
+    "DELETE /api/v1/endpoints/{namespace}/{name}": NOTHING,
+    "POST /api/v1/datasets/{namespace}/{name}/check": ("", {"json": {}}),
+    "POST /api/repos/create": lambda asked: {"json": asked.in_body},
+    "DELETE /api/repos/delete": lambda asked: {"json": asked.in_body},
+    "POST /api/v1/endpoints": lambda asked: {"json": {"model": asked.repo_id}},
+    "POST /api/v1/models/pull": lambda asked: {"json": {"repo_id": "any/thing", "name": asked.repo_id}},
+    "POST /api/v1/datasets/import": lambda asked: {"params": {"name": asked.repo_id, "file_name": "a.csv"}, "content": "a,b\n1,2\n"},
+    "POST /api/v1/runs": lambda asked: {"json": {"task": "text-classification", "data": asked.repo_id}},
+}  # fmt: skip
+for _form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}"):
+    ABOUT_A_REPO |= {
+        f"GET {_form}/resolve/{{rest}}": ("main/big.bin", {}),
+        f"HEAD {_form}/resolve/{{rest}}": ("main/big.bin", {}),
+        f"GET {_form}/raw/{{rest}}": ("main/big.bin", {}),
+        f"HEAD {_form}/raw/{{rest}}": ("main/big.bin", {}),
+        f"POST {_form}/info/lfs/objects/batch": ("", {"json": BATCH}),
+        f"GET {_form}/info/refs": ("", {"params": {"service": "git-upload-pack"}}),
+        f"POST {_form}/git-upload-pack": ("", FETCH),
+        f"POST {_form}/git-receive-pack": ("", PUSH),
+    }
+
+NAMES_NO_REPO = {
+    *("GET /healthz", "GET /readyz", "GET /api/v1/openapi.json", "HEAD /api/v1/openapi.json"),
+    *("GET /api/whoami-v2", "POST /api/validate-yaml", "HEAD /api/telemetry/{topic}", "GET /api/agent-harnesses"),
+    *("POST /api/v1/session", "DELETE /api/v1/session", "GET /api/v1/audit"),
+    *("GET /api/v1/users", "POST /api/v1/users", "GET /api/v1/users/{name}", "PATCH /api/v1/users/{name}"),
+    *("DELETE /api/v1/users/{name}", "GET /api/v1/orgs", "POST /api/v1/orgs", "PATCH /api/v1/orgs/{name}"),
+    *("DELETE /api/v1/orgs/{name}", "GET /api/v1/orgs/{name}/members", "PUT /api/v1/orgs/{name}/members/{user}"),
+    *("DELETE /api/v1/orgs/{name}/members/{user}", "GET /api/v1/tokens", "POST /api/v1/tokens"),
+    *("PATCH /api/v1/tokens/{name}", "DELETE /api/v1/tokens/{name}"),
+    *("GET /api/users/{name}/overview", "GET /api/organizations/{name}/overview", "GET /api/organizations/{name}/members"),
+}  # fmt: skip
+"""They are about accounts or the installation."""
+
+LISTS = {
+    "GET /api/{kind}",
+    "GET /api/models-tags-by-type",
+    "GET /api/datasets-tags-by-type",
+    "GET /api/users/{name}/likes",
+    "GET /api/v1/endpoints",
+}
+"""They leave out what the viewer may not see: `TestLists` reads them."""
+
+ADMINISTRATORS_ONLY = {"GET /api/v1/backup", "POST /api/v1/hub/fsck", "POST /api/v1/models/import-starter"}
+
+OWNERS_ONLY = {
+    *("GET /api/v1/jobs", "GET /api/v1/jobs/{job_id}", "GET /api/v1/jobs/{job_id}/events"),
+    *("GET /api/v1/jobs/{job_id}/logs", "POST /api/v1/jobs/{job_id}/cancel"),
+    *("GET /api/v1/runs", "GET /api/v1/runs/{run_id}", "POST /api/v1/runs/{run_id}/cancel"),
+}
+"""Jobs name repos, and only the one who started a job sees it: `TestJobs`."""
+
+BY_SIGNED_LINK = {
+    *("PUT /api/lfs/{oid}", "PUT /api/lfs/{oid}/parts/{number}", "HEAD /api/lfs/{oid}/parts/{number}"),
+    *("POST /api/lfs/{oid}/parts", "POST /api/lfs/{oid}/verify", "GET /api/lfs/{oid}", "HEAD /api/lfs/{oid}"),
+}
+"""They know neither repo nor viewer but through a link that the batch route signed: `TestSignedLinks`."""
+
+ANSWER_THE_SAME_FOR_ANY_REPO = {
+    *(f"{method} /api/{{kind}}/{{rest}}" for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
+    *(f"{method} /api/{{rest}}" for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
+    *(f"{method} /oauth/{{rest}}" for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
+    *(f"{method} {form}/info/lfs/locks" for method in ("GET", "POST") for form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}")),
+    *(f"POST {form}/info/lfs/locks/verify" for form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}")),
+}  # fmt: skip
+"""They say what this hub does not offer, and look nothing up."""
+
+_numbers = count(1000)
+
+
+def test_every_route_is_accounted_for(tmp_path: Path) -> None:
+    """A new route has to be entered in one of the tables above before it can be merged."""
+    app = create_app(Settings(data_dir=tmp_path, secret_key="x" * 32))
+    routes = {f"{method} {route.path_format}" for route in iter_route_contexts(app.routes) for method in route.methods}
+    known = NAMES_NO_REPO | LISTS | ADMINISTRATORS_ONLY | OWNERS_ONLY | BY_SIGNED_LINK | ANSWER_THE_SAME_FOR_ANY_REPO
+    assert routes == known | ABOUT_A_REPO.keys()
+
+
+def _kinds_of(route: str) -> Iterable[str]:
+    if "{kind}" in route:
+        return KINDS
+    return ["datasets"] if "/datasets/" in route or "/runs" in route else ["models"]
+
+
+class TestEveryRoute:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def outsiders(cls, server: RunningServer, alice: HfApi) -> dict[str, str | None]:
+        """Credentials that do not reach Alice's private repos, one of them her own."""
+        alice.create_repo("alice/elsewhere", exist_ok=True)
+        narrow = {
+            "name": "narrow",
+            "role": "fineGrained",
+            "grants": [{"resource": "alice/elsewhere", "actions": ["admin"]}],
+        }
+        with server.client("alice") as client:
+            token = client.post("/api/v1/tokens", narrow)["secret"]
+        return {"anonymous": None, "bob": server.token("bob"), "a token of Alice's for another repo": token}
+
+    @pytest.mark.parametrize(("route", "kind"), [(route, kind) for route in ABOUT_A_REPO for kind in _kinds_of(route)])
+    def test_hides_a_private_repo(
+        self, server: RunningServer, alice: HfApi, outsiders: dict[str, str | None], route: str, kind: str
+    ) -> None:
+        number = next(_numbers)
+        private, missing = Asked(kind, "alice", f"hidden-{number}"), Asked(kind, "alice", f"absent-{number}")
+        _make_private(alice, private)
+        for who, token in outsiders.items():
+            hidden = _ask(server, route, private, token)
+            absent = _ask(server, route, missing, token)
+            assert _seen(hidden, private) == _seen(absent, missing), who
+            assert hidden.is_error, who
+        its_owner = _ask(server, route, private, alice.token)
+        assert its_owner.headers.get("X-Error-Code") != "RepoNotFound"
+
+
+def _make_private(alice: HfApi, asked: Asked) -> None:
+    kind = KINDS[asked.kind]
+    sdk = "static" if kind == "space" else None
+    alice.create_repo(asked.repo_id, repo_type=kind, private=True, space_sdk=sdk)
+    alice.upload_file(path_or_fileobj=BIG, path_in_repo="big.bin", repo_id=asked.repo_id, repo_type=kind)
+    alice.create_branch(asked.repo_id, branch="work", repo_type=kind)
+    alice.create_tag(asked.repo_id, tag="v1", repo_type=kind)
+
+
+def _ask(server: RunningServer, route: str, asked: Asked, token: str | None) -> httpx.Response:
+    method, template = route.split()
+    request = ABOUT_A_REPO[route]
+    rest, options = ("", request(asked)) if callable(request) else request
+    headers = {**options.get("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+    url = server.url + asked.fill(template, rest)
+    return httpx.request(method, url, **{**options, "headers": headers}, timeout=60)
+
+
+def _seen(answer: httpx.Response, asked: Asked) -> tuple[int, dict[str, str], str]:
+    """All that an outsider could tell two answers apart by, names aside."""
+    neutral = {
+        name: value.replace(asked.name, "NAME")
+        for name, value in answer.headers.items()
+        if name not in ("date", "x-request-id")
+    }
+    return answer.status_code, neutral, answer.text.replace(asked.name, "NAME")
+
+
+class TestLists:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def private(cls, alice: HfApi) -> str:
+        for kind in KINDS:
+            asked = Asked(kind, "alice", "in-no-list")
+            _make_private(alice, asked)
+            card = b"---\ntags: [a-secret-tag]\nlicense: in-no-list\nlanguage: zz\nsdk: static\n---\n"
+            alice.upload_file(
+                path_or_fileobj=card, path_in_repo="README.md", repo_id=asked.repo_id, repo_type=KINDS[kind]
+            )
+            url, headers = (
+                f"{alice.endpoint}/api/{kind}/{asked.repo_id}/like",
+                {"Authorization": f"Bearer {alice.token}"},
+            )
+            httpx.post(url, headers=headers).raise_for_status()
+        return "alice/in-no-list"
+
+    @pytest.mark.parametrize("who", [None, "bob"])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            *(f"/api/{kind}?{query}" for kind in KINDS for query in ("search=no-list", "filter=a-secret-tag", "author=alice&full=true")),
+            *("/api/models-tags-by-type", "/api/datasets-tags-by-type", "/api/users/alice/likes", "/api/v1/endpoints"),
+        ],
+    )  # fmt: skip
+    def test_leave_a_private_repo_out(self, server: RunningServer, private: str, path: str, who: str | None) -> None:
+        answer = self._list(server, path, who)
+        assert "in-no-list" not in answer
+        assert "a-secret-tag" not in answer
+
+    @pytest.mark.parametrize(
+        "path", ["/api/models?search=no-list", "/api/datasets?filter=a-secret-tag", "/api/users/alice/likes"]
+    )
+    def test_show_it_to_its_owner(self, server: RunningServer, private: str, path: str) -> None:
+        assert "in-no-list" in self._list(server, path, "alice")
+
+    def _list(self, server: RunningServer, path: str, who: str | None) -> str:
+        headers = {"Authorization": f"Bearer {server.token(who)}"} if who else {}
+        return httpx.get(server.url + path, headers=headers).raise_for_status().text
+
+
+class TestAdministratorsOnly:
+    @pytest.mark.parametrize("route", sorted(ADMINISTRATORS_ONLY))
+    @pytest.mark.parametrize(("who", "status"), [(None, 401), ("alice", 403)])
+    def test_nobody_else(self, server: RunningServer, route: str, who: str | None, status: int) -> None:
+        method, path = route.split()
+        headers = {"Authorization": f"Bearer {server.token(who)}"} if who else {}
+        assert httpx.request(method, server.url + path, json={}, headers=headers).status_code == status
+
+
+class TestJobs:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def job_id(cls, server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+        table = tmp_path_factory.mktemp("table") / "secret.csv"
+        table.write_text("text,label\n" + "belt is loose,belt\nmotor is hot,motor\n" * 20)
+        with server.client("alice") as client:
+            where = "/api/v1/datasets/import"
+            started = client.put_file(
+                where, table, method="POST", name="alice/secret-rows", file_name="s.csv", private="true"
+            )
+        return str(started["job_id"])
+
+    @pytest.mark.parametrize("route", sorted(route for route in OWNERS_ONLY if "{" in route))
+    @pytest.mark.parametrize("who", [None, "bob"])
+    def test_a_job_of_someone_elses_is_missing(
+        self, server: RunningServer, job_id: str, route: str, who: str | None
+    ) -> None:
+        method, template = route.split()
+        headers = {"Authorization": f"Bearer {server.token(who)}"} if who else {}
+
+        def ask(wanted: str) -> tuple[int, str]:
+            answer = httpx.request(method, server.url + template.format(job_id=wanted, run_id=wanted), headers=headers)
+            return answer.status_code, answer.text.replace(wanted, "ID")
+
+        assert ask(job_id) == ask("0" * len(job_id))
+        assert ask(job_id)[0] in (401, 404)
+
+    @pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/runs"])
+    def test_lists_leave_it_out(self, server: RunningServer, job_id: str, path: str) -> None:
+        with server.client("bob") as client:
+            assert job_id not in json.dumps(list(client.pages(path)))
+
+
+class TestSignedLinks:
+    """What Alice's client is told to fetch or send, in the hands of others."""
+
+    @pytest.fixture
+    def private(self, make_repo: MakeRepo, alice: HfApi) -> str:
+        repo = make_repo(private=True)
+        alice.upload_file(path_or_fileobj=BIG, path_in_repo="big.bin", repo_id=repo)
+        return repo
+
+    def test_a_link_that_was_changed_is_refused(self, server: RunningServer, private: str) -> None:
+        link = self._link(server, private)
+        other = "b" * 64
+        for changed in (link.replace(OID, other), link[:-1] + ("A" if link[-1] != "A" else "B"), link.split("?")[0]):
+            assert httpx.get(changed).status_code in range(400, 500)
+
+    def test_a_link_to_read_does_not_write(self, server: RunningServer, private: str) -> None:
+        assert httpx.put(self._link(server, private), content=BIG).status_code in range(400, 500)
+
+    def test_a_link_dies_with_the_right_of_whom_it_was_made_for(
+        self, server: RunningServer, alice: HfApi, bob: HfApi, make_repo: MakeRepo
+    ) -> None:
+        """Bob's link to a file of a public repo, after the repo has become private."""
+        repo = make_repo()
+        alice.upload_file(path_or_fileobj=BIG, path_in_repo="big.bin", repo_id=repo)
+        link = self._link(server, repo, "bob")
+        assert httpx.get(link).content == BIG
+        alice.update_repo_settings(repo, private=True)
+        assert httpx.get(link).status_code == 404
+
+    def _link(self, server: RunningServer, repo: str, who: str = "alice") -> str:
+        url, headers = (
+            f"{server.url}/{repo}.git/info/lfs/objects/batch",
+            {"Authorization": f"Bearer {server.token(who)}"},
+        )
+        answer = httpx.post(url, json=BATCH, headers=headers).raise_for_status().json()
+        return str(answer["objects"][0]["actions"]["download"]["href"])

@@ -1,0 +1,164 @@
+"""Datasets of the hub, however they came there."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.unit.datasets.tables import csv_text, import_bytes, rows
+from tests.unit.hub.house import House
+from viveiro.datasets.columns import choose_columns
+from viveiro.datasets.reading import OpenDataset, open_dataset, split_of
+from viveiro.datasets.rows import read_rows
+from viveiro.datasets.service import check_revision, dataset_ref
+from viveiro.errors import UnknownColumn, UnusableData
+from viveiro.hub.folders import Publication, Publisher
+from viveiro.hub.types import Repo
+from viveiro.types import RepoKind
+
+
+def published(house: House, folder: Path, name: str = "alice/tickets") -> OpenDataset:
+    publisher = Publisher(house.hub, house.alice)
+    sha = publisher.publish(folder, dataset_ref(name), Publication("Import", f"Test: {folder}"))
+    return open_dataset(house.hub, house.hub.get_repo(house.alice, dataset_ref(name)), sha)
+
+
+@pytest.fixture
+def imported(house: House, tmp_path: Path) -> OpenDataset:
+    return published(house, import_bytes(csv_text(rows(60)).encode(), tmp_path)[1])
+
+
+def uploaded(house: House, tmp_path: Path, **splits: dict[str, list[object]]) -> OpenDataset:
+    """As other programs upload: bare Parquet files, without our report."""
+    folder = tmp_path / "uploaded"
+    folder.mkdir()
+    for split, table in splits.items():
+        pq.write_table(pa.table(table), folder / f"{split}.parquet")
+    return published(house, folder, "alice/foreign")
+
+
+class TestOpenDataset:
+    def test_labels_are_read_by_name(self, imported: OpenDataset) -> None:
+        assert set(imported.table("test", ["label"])["label"].to_pylist()) == {"class-0", "class-1"}
+
+    def test_it_is_read_as_its_import_split_it(self, imported: OpenDataset) -> None:
+        assert {split: imported.rows(split) for split in imported.files} == imported.import_report["rows"]
+
+    def test_an_unknown_column_is_answered_with_the_nearest(self, imported: OpenDataset) -> None:
+        with pytest.raises(UnknownColumn, match="Did you mean 'text'"):
+            imported.require("txt")
+
+    def test_a_repo_without_tables_says_how_to_make_one(self, house: House) -> None:
+        repo: Repo = house.repo(RepoKind.DATASET, "alice/empty")
+        with pytest.raises(UnusableData, match="viveiro datasets import"):
+            open_dataset(house.hub, repo, house.hub.resolve(repo, "main"))
+
+    def test_a_file_that_only_calls_itself_parquet_is_named(self, house: House, tmp_path: Path) -> None:
+        (tmp_path / "fake").mkdir()
+        (tmp_path / "fake" / "train.parquet").write_bytes(b"no table at all")
+        with pytest.raises(UnusableData, match=r"train\.parquet of alice/tickets is no Parquet file"):
+            published(house, tmp_path / "fake")
+
+    @pytest.mark.parametrize(
+        ("path", "split"),
+        [
+            ("data/train-00000-of-00001.parquet", "train"),
+            ("data/test-00000-of-00002.parquet", "test"),
+            ("dev.parquet", "validation"),
+            ("validation/part_0.parquet", "validation"),
+            ("rows.parquet", "train"),
+            ("contest.parquet", "train"),  # a word inside a word says nothing
+        ],
+    )
+    def test_names_of_files_and_folders_tell_the_split(self, path: str, split: str) -> None:
+        assert split_of(path) == split
+
+
+class TestChooseColumns:
+    def test_what_the_import_found(self, imported: OpenDataset) -> None:
+        assert choose_columns(imported, "text-classification", {}) == {"text": "text", "label": "label"}
+
+    def test_what_is_named_wins(self, imported: OpenDataset) -> None:
+        assert choose_columns(imported, "text-classification", {"text": "label"})["text"] == "label"
+
+    def test_a_dataset_from_elsewhere_is_guessed_at(self, house: House, tmp_path: Path) -> None:
+        table = {"sentence": [text for text, _ in rows(20)], "intent": [label for _, label in rows(20)]}
+        dataset = uploaded(house, tmp_path, train=table)
+        assert choose_columns(dataset, "text-classification", {}) == {"text": "sentence", "label": "intent"}
+
+
+class TestReadRows:
+    COLUMNS = {"text": "text", "label": "label"}  # noqa: RUF012 - a constant of the tests below
+
+    def table(self, count: int) -> dict[str, list[object]]:
+        return {"text": [text for text, _ in rows(count)], "label": [label for _, label in rows(count)]}
+
+    def test_missing_splits_are_taken_from_training(self, house: House, tmp_path: Path) -> None:
+        found = read_rows(uploaded(house, tmp_path, train=self.table(100)), self.COLUMNS, seed=0)
+        assert found.counts == {"train": 70, "validation": 10, "test": 20}
+
+    def test_splits_that_are_there_stay_as_they_are(self, house: House, tmp_path: Path) -> None:
+        dataset = uploaded(house, tmp_path, train=self.table(80), test=self.table(20))
+        found = read_rows(dataset, self.COLUMNS, seed=0)
+        assert found.counts["test"] == 20
+        assert found.counts["train"] + found.counts["validation"] == 80
+
+    def test_rows_without_text_or_label_are_left_out_and_counted(self, house: House, tmp_path: Path) -> None:
+        table = self.table(40)
+        table["text"][0], table["label"][1] = None, "nan"
+        assert read_rows(uploaded(house, tmp_path, train=table), self.COLUMNS, seed=0).left_out == 2
+
+    def test_nothing_to_test_on_is_said(self, house: House, tmp_path: Path) -> None:
+        dataset = uploaded(house, tmp_path, train=self.table(40), test={"text": [""], "label": ["class-0"]})
+        with pytest.raises(UnusableData, match="test split"):
+            read_rows(dataset, self.COLUMNS, seed=0)
+
+
+class TestCheck:
+    def codes(self, dataset: OpenDataset) -> set[str]:
+        return {finding.code for finding in check_revision(dataset, None, None).findings}
+
+    def test_a_clean_import_has_no_findings(self, imported: OpenDataset) -> None:
+        report = check_revision(imported, None, None)
+        assert report.findings == []
+        assert sum(report.classes["class-0"].values()) == 30
+
+    def test_what_the_import_dropped_is_told(self, house: House, tmp_path: Path) -> None:
+        dataset = published(house, import_bytes(csv_text([*rows(30), rows(1)[0]]).encode(), tmp_path)[1])
+        assert self.codes(dataset) == {"dropped_duplicate"}
+
+    def test_a_text_in_training_and_in_test_is_a_leak(self, house: House, tmp_path: Path) -> None:
+        texts, labels = [text for text, _ in rows(30)], [label for _, label in rows(30)]
+        dataset = uploaded(
+            house,
+            tmp_path,
+            train={"text": texts, "label": labels},
+            test={"text": [text.upper() for text in texts[:5]], "label": labels[:5]},
+        )
+        report = check_revision(dataset, None, None)
+        assert report.shared_across_splits == 5
+        assert "leak" in {finding.code for finding in report.findings}
+
+    @pytest.mark.parametrize(
+        ("labels", "code"),
+        [
+            (["one"] * 20, "one_class"),
+            (["one"] * 19 + ["two"], "too_few_rows"),
+            (["one"] * 10 + ["two"] * 9 + ["three"], "rare_classes"),
+            (["one"] * 10 + ["One "] * 10, "similar_classes"),
+            (["one"] * 10 + ["two"] * 9 + [None], "empty"),
+        ],
+    )
+    def test_labels_that_cannot_be_learnt_from(
+        self, labels: list[object], code: str, house: House, tmp_path: Path
+    ) -> None:
+        dataset = uploaded(house, tmp_path, train={"text": [text for text, _ in rows(20)], "label": labels})
+        assert code in self.codes(dataset)
+
+    def test_a_text_labelled_in_two_ways_is_a_contradiction(self, house: House, tmp_path: Path) -> None:
+        texts = [text for text, _ in rows(20)]
+        dataset = uploaded(
+            house, tmp_path, train={"text": [*texts, texts[0]], "label": [*(label for _, label in rows(20)), "class-1"]}
+        )
+        assert check_revision(dataset, None, None).contradictions == 1

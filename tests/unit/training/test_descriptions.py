@@ -1,0 +1,97 @@
+"""What may be asked of a run, and what is made of it."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.unit.training.conftest import BASE, Nursery
+from viveiro.datasets.service import dataset_ref
+from viveiro.errors import (
+    Forbidden,
+    InvalidInput,
+    RepoNotFound,
+    RevisionNotFound,
+    UnknownColumn,
+    UnusableData,
+)
+from viveiro.hub.folders import Publication
+from viveiro.hub.types import DeleteFile
+from viveiro.training.description import Revision, RunDescription
+from viveiro.training.resolving import resolve
+from viveiro.types import RepoId, Visibility
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """What a description means does not depend on the database's kind."""
+    return f"sqlite:///{tmp_path / 'viveiro.sqlite3'}"
+
+
+class TestRevision:
+    def test_without_a_revision_main_is_meant(self) -> None:
+        assert Revision.parse("acai/tickets") == Revision(RepoId("acai", "tickets"), "main")
+
+    def test_a_branch_may_hold_slashes(self) -> None:
+        assert Revision.parse("acai/tickets@refs/pr/1").revision == "refs/pr/1"
+
+
+class TestResolving:
+    """Nothing is left to guess, and what cannot succeed is refused at once."""
+
+    def resolve(self, nursery: Nursery, **fields: object) -> RunDescription:
+        wanted = {"task": "text-classification", "data": "alice/tickets", "base": str(BASE.repo_id), **fields}
+        return resolve(nursery.hub, nursery.alice, RunDescription.model_validate(wanted))
+
+    def test_revisions_become_commits_and_columns_are_named(self, nursery: Nursery) -> None:
+        found = self.resolve(nursery)
+        head = nursery.hub.resolve(nursery.hub.get_repo(nursery.alice, BASE), "main")
+        assert found.base == f"alice/encoder@{head}"
+        assert len(found.data_revision.revision) == 40
+        assert found.columns == {"text": "text", "label": "label"}
+
+    def test_it_is_published_beside_the_data_by_default(self, nursery: Nursery) -> None:
+        assert self.resolve(nursery).publish == "alice/tickets-encoder"
+
+    def test_what_is_learnt_from_private_data_is_private(self, nursery: Nursery) -> None:
+        assert self.resolve(nursery).visibility is Visibility.PUBLIC
+        nursery.hub.update_repo(nursery.alice, dataset_ref("alice/tickets"), visibility=Visibility.PRIVATE)
+        assert self.resolve(nursery).visibility is Visibility.PRIVATE
+
+    def test_resolving_twice_changes_nothing(self, nursery: Nursery) -> None:
+        once = self.resolve(nursery, params={"class_weights": "balanced", "seed": 3})
+        assert resolve(nursery.hub, nursery.alice, once) == once
+
+    @pytest.mark.parametrize(
+        ("fields", "error", "said"),
+        [
+            ({"task": "text-clasification"}, InvalidInput, "Did you mean 'text-classification'"),
+            ({"task": "feature-extraction"}, InvalidInput, "no run adapts one"),
+            ({"data": "alice/gone"}, RepoNotFound, "alice/gone"),
+            ({"data": "alice/tickets@gone"}, RevisionNotFound, "gone"),
+            ({"base": "alice/gone"}, RepoNotFound, "alice/gone"),
+            ({"columns": {"text": "txt"}}, UnknownColumn, "Did you mean 'text'"),
+            ({"columns": {"txt": "text"}}, InvalidInput, "no column for 'txt'"),
+            ({"params": {"class_weight": "balanced"}}, InvalidInput, "did you mean class_weights"),
+            ({"params": {"method": "thorough"}}, InvalidInput, "method: Input should be 'frozen'"),
+            ({"publish": "alice/Encoder"}, InvalidInput, "would replace the base"),
+            ({"publish": "bob/model"}, Forbidden, "rights to write in the namespace bob"),
+        ],
+    )
+    def test_refusals(self, fields: dict[str, object], error: type[Exception], said: str, nursery: Nursery) -> None:
+        with pytest.raises(error, match=said):
+            self.resolve(nursery, **fields)
+
+    def test_a_repo_that_is_no_encoder_cannot_be_a_base(self, nursery: Nursery) -> None:
+        repo = nursery.hub.get_repo(nursery.alice, BASE)
+        nursery.commit(repo, DeleteFile("config.json"))
+        with pytest.raises(InvalidInput, match=r"cannot be adapted.*config\.json"):
+            self.resolve(nursery)
+
+    def test_a_dataset_without_labels_asks_for_the_column(self, nursery: Nursery, tmp_path: Path) -> None:
+        table = pa.table({"text": [f"a text of its own, number {number}" for number in range(20)]})
+        pq.write_table(table, tmp_path / "train.parquet")
+        nursery.publisher.publish(tmp_path, dataset_ref("alice/unlabelled"), Publication("Import", "Test: unlabelled"))
+        with pytest.raises(UnusableData, match="--label-column"):
+            self.resolve(nursery, data="alice/unlabelled")
