@@ -276,11 +276,8 @@ def run_chaos(
         writers = [Writer(server, number, expected, random.Random(seed + number), folder) for number in range(WRITERS)]
         work = Jobs(server, jobs, folder)
         killer = Killer(server, chance, pause)
-        threads = [
-            threading.Thread(target=writer.work, args=(operations // WRITERS + 1,), daemon=True) for writer in writers
-        ]
-        threads.append(threading.Thread(target=work.work, daemon=True))
-        _run_while(threads, killer)
+        share = operations // WRITERS + 1
+        _run_while([*(lambda writer=writer: writer.work(share) for writer in writers), work.work], killer)
         ended = work.wait()
         assert len(work.acknowledged) == jobs
         assert set(work.acknowledged) <= {job["id"] for job in ended}

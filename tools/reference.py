@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer
-from click import Command, Context, Group
 
 from viveiro.errors import ViveiroError
 from viveiro.settings import Settings
@@ -26,7 +25,13 @@ def pages() -> dict[str, str]:
 
 
 def _settings() -> str:
-    lines = ["# Settings", NOTICE, "", "Each is a `VIVEIRO_…` variable. `viveiro settings` shows the values in force.", ""]
+    lines = [
+        "# Settings",
+        NOTICE,
+        "",
+        "Each is a `VIVEIRO_…` variable. `viveiro settings` shows the values in force.",
+        "",
+    ]
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else f" (default `{field.default}`)"
         lines.append(f"- **`VIVEIRO_{name.upper()}`**{default}: {field.description}")
@@ -37,36 +42,46 @@ def _cli() -> str:
     from viveiro.cli import app
 
     command = typer.main.get_command(app)
-    lines = ["# Command line", NOTICE, "", "`--data-dir DIR` may stand anywhere in the line. Data goes to stdout, talk to stderr.", ""]
-    for path, leaf in _leaves(command, Context(command, info_name="viveiro")):
-        lines += [f"## `{path.command_path}`", "", leaf.get_help(path).partition("\n\n")[2].rstrip(), ""]
+    lines = [
+        "# Command line",
+        NOTICE,
+        "",
+        "`--data-dir DIR` may stand anywhere in the line. Data goes to stdout, talk to stderr.",
+        "",
+    ]
+    for context in _leaves(command.context_class(command, info_name="viveiro", terminal_width=80)):
+        help_text = context.command.get_help(context).partition("\n\n")[2]
+        lines += [f"## `{context.command_path}`", "", help_text.rstrip(), ""]
     return _as_code("\n".join(lines))
 
 
-def _leaves(command: Command, context: Context) -> Iterator[tuple[Context, Command]]:
-    if not isinstance(command, Group):
-        yield context, command
+def _leaves(context: Any) -> Iterator[Any]:
+    """Contexts of the commands that do something; groups only lead to them."""
+    children = getattr(context.command, "commands", None)
+    if children is None:
+        yield context
         return
-    for name, child in command.commands.items():
+    for name, child in children.items():
         if not child.hidden:
-            yield from _leaves(child, Context(child, info_name=name, parent=context))
+            yield from _leaves(child.context_class(child, info_name=name, parent=context))
 
 
 def _as_code(text: str) -> str:
     """Help texts keep their columns."""
-    blocks = text.split("\n## ")
-    return blocks[0] + "".join("\n## " + heading + "\n\n```text\n" + body.strip("\n") + "\n```\n" for heading, _, body in _split(blocks[1:]))
-
-
-def _split(blocks: list[str]) -> Iterator[tuple[str, str, str]]:
-    yield from (block.partition("\n\n") for block in blocks)
+    first, *blocks = text.split("\n## ")
+    for block in blocks:
+        heading, _, body = block.partition("\n\n")
+        fenced = body.strip("\n")
+        first += f"\n## {heading}\n\n```text\n{fenced}\n```\n"
+    return first
 
 
 def _errors() -> str:
     from viveiro.app import create_app  # noqa: F401 - importing the application declares every domain's errors
 
     lines = ["# Errors", NOTICE, "", "The code travels in `X-Error-Code`.", "", "| status | code |", "| --- | --- |"]
-    lines += [f"| {kind.status} | `{kind.__name__}` |" for kind in sorted(_every_error(ViveiroError), key=lambda kind: (kind.status, kind.__name__))]
+    kinds = sorted(_every_error(ViveiroError), key=lambda kind: (kind.status, kind.__name__))
+    lines += [f"| {kind.status} | `{kind.__name__}` |" for kind in kinds]
     return "\n".join(lines) + "\n"
 
 

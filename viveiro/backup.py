@@ -20,7 +20,7 @@ from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from typing import IO, Any, Final
 
-from sqlalchemy import Column, Date, DateTime, Integer, Table, delete, func, insert, select, text
+from sqlalchemy import Column, Date, DateTime, Integer, Table, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from viveiro import __version__
@@ -178,9 +178,10 @@ def _refuse_used_database(database: Database) -> None:
 
 
 def _undo(database: Database, settings: Settings) -> None:
-    with database.write() as session:
-        for table in reversed(Base.metadata.sorted_tables):
-            session.execute(delete(table))
+    if not database.is_sqlite:  # whose file goes with the folder
+        with database.write() as session:
+            tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+            session.execute(text(f"TRUNCATE {tables}"))  # not DELETE: the audit log refuses that
     database.close()
     for path in settings.data_dir.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()

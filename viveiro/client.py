@@ -185,7 +185,8 @@ def _client_of(data_dir: Path, server: subprocess.Popen[bytes] | None = None) ->
 
 
 def _start_server(settings: Settings) -> Client:
-    settings.logs_dir.mkdir(parents=True, exist_ok=True)
+    for folder in (settings.data_dir, settings.logs_dir):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = settings.logs_dir / "serve.log"
     with log.open("ab") as output:
         server = subprocess.Popen(

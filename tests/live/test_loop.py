@@ -151,12 +151,12 @@ class TestRuns:
                 "--json",
             )
         )
-        client = server.client("alice")
         path = f"/api/v1/runs/{started['run_id']}"
-        wait_until(lambda: client.get(path)["state"] in ("running", "succeeded"))
-        os.kill(server.pids()["worker"], signal.SIGKILL)
-        wait_until(lambda: client.get(path)["state"] == "succeeded")
-        assert client.get(path)["metrics"] == run["metrics"]
+        with server.client("alice") as client:
+            wait_until(lambda: client.get(path)["state"] in ("running", "succeeded"))
+            os.kill(server.pids()["worker"], signal.SIGKILL)
+            wait_until(lambda: client.get(path)["state"] == "succeeded")
+            assert client.get(path)["metrics"] == run["metrics"]
         assert len(alice.list_repo_commits("acai/killed")) == 2
 
     def test_a_cancelled_one_is_cancelled_and_publishes_nothing(
@@ -176,8 +176,8 @@ class TestRuns:
             )
         )
         assert viveiro("runs", "cancel", started["run_id"]).returncode == 0
-        client = server.client("alice")
-        wait_until(lambda: client.get(f"/api/v1/runs/{started['run_id']}")["state"] == "cancelled")
+        with server.client("alice") as client:
+            wait_until(lambda: client.get(f"/api/v1/runs/{started['run_id']}")["state"] == "cancelled")
         assert not alice.repo_exists("acai/cancelled")
 
     @pytest.mark.parametrize(
@@ -223,4 +223,5 @@ class TestModels:
 
     def test_only_an_administrator_imports_the_starter(self, viveiro: Viveiro, server: RunningServer) -> None:
         assert "Only an administrator" in viveiro("models", "import-starter").stderr
-        assert server.client().post("/api/v1/models/import-starter")["job_id"]
+        with server.client() as administrator:
+            assert administrator.post("/api/v1/models/import-starter")["job_id"]

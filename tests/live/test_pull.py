@@ -37,10 +37,10 @@ def model(make_repo: MakeRepo, alice: HfApi, tmp_path: Path) -> str:
 
 def pulled(server: RunningServer, **wanted: Any) -> dict[str, Any]:
     """The job, ended."""
-    client = server.client("alice")
-    job_id = client.post("/api/v1/models/pull", json=wanted)["job_id"]
-    wait_until(lambda: client.get(f"/api/v1/jobs/{job_id}")["finished_at"])
-    job: dict[str, Any] = client.get(f"/api/v1/jobs/{job_id}")
+    with server.client("alice") as client:
+        job_id = client.post("/api/v1/models/pull", json=wanted)["job_id"]
+        wait_until(lambda: client.get(f"/api/v1/jobs/{job_id}")["finished_at"])
+        job: dict[str, Any] = client.get(f"/api/v1/jobs/{job_id}")
     return job
 
 

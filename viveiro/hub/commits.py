@@ -11,7 +11,6 @@ from pygit2.enums import ObjectType
 from viveiro.accounts.types import Viewer
 from viveiro.errors import Conflict, InvalidInput, NothingToDelete, RevisionNotFound, StaleParent, Unprocessable
 from viveiro.hub import history, queries, refs
-from viveiro.hub.git import full_disk_said
 from viveiro.hub.ledger import Guard, Ledger
 from viveiro.hub.lfs import format_pointer, parse_pointer
 from viveiro.hub.paths import check_path
@@ -94,8 +93,7 @@ class CommitBuilder:
         if pointer is not None:  # a clone made without git-lfs: the text stands for content, and gives no right to it
             self._pointers.append(AddLfsFile(path, pointer.oid, pointer.size))
             return
-        with full_disk_said(self._git.path):
-            node.put = str(self._git.odb.write(ObjectType.BLOB, data))
+        node.put = write_object(self._git, ObjectType.BLOB, data)
 
     def _add_pointer(self, file: AddLfsFile) -> None:
         if not _SHA256.fullmatch(file.oid):
@@ -146,8 +144,7 @@ class CommitBuilder:
                     said=file.size,
                     size=size,
                 )
-            with full_disk_said(self._git.path):
-                self._edit.at(file.path).put = str(self._git.odb.write(ObjectType.BLOB, format_pointer(file.oid, size)))
+            self._edit.at(file.path).put = write_object(self._git, ObjectType.BLOB, format_pointer(file.oid, size))
 
     def _put_on_head(self, git: pygit2.Repository, message: str, parent: str | None, guard: Guard | None) -> Commit:
         head = refs.commit_at(git, self._ref)
@@ -160,7 +157,7 @@ class CommitBuilder:
         if after == before:
             return history.read_commit(git, head)
         author = signature(self._viewer, self._ledger.clock())
-        made = str(git.create_commit(None, author, author, message, self._covered(git, after), [head]))
+        made = write_commit(git, author, message, self._covered(git, after), [head])
         self._ledger.move(self._repo, git, RefUpdate(self._ref, head, made), self._viewer.user_id, guard)
         return history.read_commit(git, made)
 
@@ -181,7 +178,7 @@ class CommitBuilder:
         if content == before:
             return tree
         edit = Edit()
-        edit.at(ATTRIBUTES).put = str(git.odb.write(ObjectType.BLOB, content))
+        edit.at(ATTRIBUTES).put = write_object(git, ObjectType.BLOB, content)
         return apply(git, tree, edit) or tree
 
 

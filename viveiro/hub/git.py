@@ -20,6 +20,7 @@ BRANCHES: Final = "refs/heads/"
 TAGS: Final = "refs/tags/"
 PULL_REQUESTS: Final = "refs/pr/"
 
+WRITE_ATTEMPTS: Final = 10
 MOST_LOOSE_OBJECTS: Final = 2000
 MOST_PACKS: Final = 20
 UNREACHABLE_FOR: Final = "1.week.ago"
@@ -139,6 +140,30 @@ def writer_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def write_object(git: pygit2.Repository, kind: ObjectType, content: bytes) -> str:
+    """Its id. Raises StorageFull when the disk has no room for it."""
+    return _insist(git, lambda: git.odb.write(kind, content))
+
+
+def write_commit(
+    git: pygit2.Repository, author: pygit2.Signature, message: str, tree: str, parents: Sequence[str]
+) -> str:
+    """The commit only: no ref moves."""
+    return _insist(git, lambda: git.create_commit(None, author, author, message, tree, list(parents)))
+
+
+def _insist(git: pygit2.Repository, write: Callable[[], pygit2.Oid]) -> str:
+    """`git repack` removes folders that it has emptied, now and then between libgit2's mkdir and its rename."""
+    for remaining in reversed(range(WRITE_ATTEMPTS)):
+        try:
+            with full_disk_said(git.path):
+                return str(write())
+        except OSError as error:
+            if not remaining or os.strerror(errno.ENOENT) not in str(error):
+                raise
+    raise AssertionError("The last attempt returns or raises.")
 
 
 @contextmanager

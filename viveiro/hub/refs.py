@@ -7,7 +7,7 @@ import pygit2
 from pygit2.enums import ObjectType
 
 from viveiro.errors import AlreadyExists, Conflict, InvalidName
-from viveiro.hub.git import BRANCHES, PULL_REQUESTS, TAGS, full_disk_said
+from viveiro.hub.git import BRANCHES, PULL_REQUESTS, TAGS, full_disk_said, write_object
 from viveiro.hub.types import GitRef, Refs
 
 _OID: Final = re.compile(r"[0-9a-fA-F]{7,40}")
@@ -127,4 +127,4 @@ def refuse_existing(git: pygit2.Repository, ref: str) -> None:
 def write_annotation(git: pygit2.Repository, tag: str, sha: str, tagger: pygit2.Signature, message: str) -> str:
     """The tag object only: libgit2's own call would move the ref in the same step."""
     header = f"object {sha}\ntype commit\ntag {tag}\ntagger {tagger.name} <{tagger.email}> {tagger.time} +0000\n\n"
-    return str(git.odb.write(ObjectType.TAG, f"{header}{message.strip()}\n".encode("utf-8", "replace")))
+    return write_object(git, ObjectType.TAG, f"{header}{message.strip()}\n".encode("utf-8", "replace"))

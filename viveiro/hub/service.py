@@ -35,7 +35,7 @@ from viveiro.hub import history, patterns, pushes, queries, refs
 from viveiro.hub.commits import CommitBuilder, give_content, signature
 from viveiro.hub.counting import DownloadCounter
 from viveiro.hub.files import Files, content_of
-from viveiro.hub.git import BRANCHES, MAIN, TAGS, create_bare_repository
+from viveiro.hub.git import BRANCHES, MAIN, TAGS, create_bare_repository, write_commit, write_object
 from viveiro.hub.index import read_index
 from viveiro.hub.ledger import Ledger
 from viveiro.hub.trees import FILE, TreeItem, write_tree
@@ -117,10 +117,11 @@ class Hub:
     def _first_commit(self, viewer: Viewer, kind: RepoKind, git: pygit2.Repository) -> str:
         media = patterns.MEDIA if kind is RepoKind.DATASET else ()
         attributes = patterns.attributes_file((*patterns.LFS_BY_DEFAULT, *media)).encode()
-        blob = str(git.odb.write(ObjectType.BLOB, attributes))
+        blob = write_object(git, ObjectType.BLOB, attributes)
         tree = write_tree(git, [TreeItem(".gitattributes", FILE, blob)])
-        author = signature(viewer, self._clock())
-        return str(git.create_commit(MAIN, author, author, "initial commit", tree, []))
+        head = write_commit(git, signature(viewer, self._clock()), "initial commit", tree, [])
+        refs.compare_and_swap(git, MAIN, None, head)
+        return head
 
     def get_repo(self, viewer: Viewer, ref: RepoRef, action: Action = Action.READ) -> Repo:
         """READ is for what a page about the repo shows; the files of a gated repo take `require_files` besides."""

@@ -12,6 +12,7 @@ import pygit2
 from pygit2.enums import ObjectType
 
 from viveiro.errors import Unprocessable
+from viveiro.hub.git import write_object
 from viveiro.hub.paths import folded
 
 FOLDER: Final = 0o040000
@@ -55,7 +56,7 @@ def write_tree(git: pygit2.Repository, items: Sequence[TreeItem]) -> str:
         b"%o %s\0%s" % (item.mode, item.name.encode("utf-8", "surrogateescape"), bytes.fromhex(item.oid))
         for item in sorted(items, key=lambda item: item.sort_key)
     )
-    return str(git.odb.write(ObjectType.TREE, content))
+    return write_object(git, ObjectType.TREE, content)
 
 
 def tree_of(git: pygit2.Repository, sha: str) -> str:

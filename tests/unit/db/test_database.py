@@ -31,7 +31,7 @@ class TestWrite:
             assert session.scalar(select(COUNTERS.c.value)) == 7
 
     def test_is_undone_when_the_block_raises(self, counters):
-        with pytest.raises(RuntimeError), counters.write() as session:  # noqa: PT012 - the raise inside is the point
+        with pytest.raises(RuntimeError), counters.write() as session:
             session.execute(update(COUNTERS).values(value=7))
             raise RuntimeError
         with counters.read() as session:

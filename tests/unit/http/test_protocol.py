@@ -102,7 +102,7 @@ class TestSendfile:
 
     def test_a_slow_client_gets_all_of_it(self, url):
         with socket.create_connection(("127.0.0.1", port_of(url))) as connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 128 * 1024)
             connection.sendall(f"GET /?0,{2 * MiB},{2 * MiB} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
             time.sleep(0.3)
             answer = b"".join(iter(lambda: connection.recv(65536), b""))

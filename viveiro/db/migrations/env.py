@@ -1,6 +1,6 @@
 """Alembic's entry point. The connection comes from `viveiro.db.migrate`, never from an .ini file."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
@@ -9,7 +9,7 @@ from sqlalchemy import JSON
 from viveiro.db.tables import UtcDateTime
 
 
-def render_type(kind: str, item: Any, _: AutogenContext) -> str | bool:
+def render_type(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
     """Our own column types by their own names, in the migrations that autogenerate writes."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "UtcDateTime()"
