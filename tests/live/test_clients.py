@@ -447,6 +447,8 @@ class TestDatasets:
 
 
 class TestGit:
+    """Side by side with the API. What git alone has to do is in `test_git.py`."""
+
     def test_a_clone_holds_what_the_api_committed(self, git: Git, alice: HfApi, repo: str, tmp_path: Path) -> None:
         alice.upload_file(path_or_fileobj=BIG, path_in_repo="weights.bin", repo_id=repo)
         clone = git.clone(repo, tmp_path / "clone", user=None)
@@ -487,71 +489,3 @@ class TestGit:
             git.push(clone)
         assert len(alice.list_repo_commits(repo)) == 7
         assert len(alice.list_repo_files(repo)) == 7
-
-    def test_branches_and_tags_travel_both_ways(self, git: Git, alice: HfApi, repo: str, tmp_path: Path) -> None:
-        clone = git.clone(repo, tmp_path / "clone")
-        alice.create_branch(repo, branch="from-api")
-        git("tag", "v1", folder=clone)
-        git.push(clone, "HEAD:refs/heads/from-git", "refs/tags/v1")
-        git("fetch", "--quiet", folder=clone)
-        assert "origin/from-api" in git("branch", "--remotes", folder=clone)
-        refs = alice.list_repo_refs(repo)
-        assert {branch.name for branch in refs.branches} == {"main", "from-api", "from-git"}
-        assert [tag.name for tag in refs.tags] == ["v1"]
-
-    def test_a_push_without_a_credential_is_refused(self, git: Git, repo: str, tmp_path: Path) -> None:
-        clone = git.clone(repo, tmp_path / "clone", user=None)
-        (clone / "file").write_text("text")
-        git.commit(clone)
-        assert git.attempt("push", folder=clone).returncode != 0
-
-    def test_a_push_by_a_stranger_is_refused(self, git: Git, repo: str, alice: HfApi, tmp_path: Path) -> None:
-        clone = git.clone(repo, tmp_path / "clone", user="bob")
-        (clone / "file").write_text("text")
-        git.commit(clone)
-        assert git.attempt("push", folder=clone).returncode != 0
-        assert len(alice.list_repo_commits(repo)) == 1
-
-    def test_a_stale_push_is_refused_and_changes_nothing(
-        self, git: Git, alice: HfApi, repo: str, tmp_path: Path
-    ) -> None:
-        clone = git.clone(repo, tmp_path / "clone")
-        head = alice.upload_file(path_or_fileobj=b"api", path_in_repo="api", repo_id=repo).oid
-        (clone / "git").write_text("git")
-        git.commit(clone)
-        assert git.attempt("push", folder=clone).returncode != 0
-        assert alice.model_info(repo).sha == head
-
-    def test_a_big_file_pushed_without_lfs_is_refused_with_the_way_out(
-        self, git: Git, alice: HfApi, repo: str, tmp_path: Path
-    ) -> None:
-        clone = git.clone(repo, tmp_path / "clone")
-        (clone / "weights.dat").write_bytes(BIG)
-        git.commit(clone)
-        refusal = git.attempt("push", folder=clone)
-        assert refusal.returncode != 0
-        assert "weights.dat" in refusal.stderr
-        assert "git lfs migrate import" in refusal.stderr
-        assert len(alice.list_repo_commits(repo)) == 1
-
-    def test_a_pointer_whose_content_never_came_is_refused(
-        self, git: Git, alice: HfApi, repo: str, tmp_path: Path
-    ) -> None:
-        clone = git.clone(repo, tmp_path / "clone")
-        (clone / "weights.bin").write_bytes(b"\0never sent")
-        git.commit(clone)
-        refusal = git.attempt("push", "--no-verify", folder=clone)  # the hook that git-lfs uploads with does not run
-        assert refusal.returncode != 0
-        assert len(alice.list_repo_commits(repo)) == 1
-
-    @pytest.mark.parametrize("repo_type", ["dataset", "space"])
-    def test_other_kinds_clone_under_their_prefix(
-        self, git: Git, make_repo: MakeRepo, repo_type: str, tmp_path: Path
-    ) -> None:
-        clone = git.clone(f"{repo_type}s/{make_repo(repo_type)}", tmp_path / "clone")
-        assert (clone / ".gitattributes").is_file()
-
-    def test_a_shallow_clone_works(self, git: Git, alice: HfApi, repo: str, tmp_path: Path) -> None:
-        alice.upload_file(path_or_fileobj=b"1", path_in_repo="1", repo_id=repo)
-        git("clone", "--quiet", "--depth", "1", git.url(repo), tmp_path / "clone")
-        assert git("rev-list", "--count", "HEAD", folder=tmp_path / "clone").strip() == "1"

@@ -13,6 +13,7 @@ import pytest
 from huggingface_hub import HfApi, InferenceClient
 
 from tests.live.running_server import RunningServer
+from tests.live.uploading import descendants
 from tests.live.waiting import wait_until
 
 TICKETS = Path(__file__).parents[2] / "examples" / "maintenance" / "tickets.csv"
@@ -154,7 +155,8 @@ class TestRuns:
         path = f"/api/v1/runs/{started['run_id']}"
         with server.client("alice") as client:
             wait_until(lambda: client.get(path)["state"] in ("running", "succeeded"))
-            os.kill(server.pids()["worker"], signal.SIGKILL)
+            for pid in descendants(server.pids()["worker"])[1:]:
+                os.kill(pid, signal.SIGKILL)
             wait_until(lambda: client.get(path)["state"] == "succeeded")
             assert client.get(path)["metrics"] == run["metrics"]
         assert len(alice.list_repo_commits("acai/killed")) == 2

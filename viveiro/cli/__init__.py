@@ -22,6 +22,7 @@ from viveiro.cli import (
     models,
     orgs,
     predict,
+    repos,
     runs,
     tokens,
     users,
@@ -37,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for noun in (models, datasets, runs, endpoints, jobs, users, orgs, tokens, hub):
+for noun in (repos, models, datasets, runs, endpoints, jobs, users, orgs, tokens, hub):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 predict.add_to(app)
 installation.add_to(app)

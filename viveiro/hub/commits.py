@@ -11,6 +11,7 @@ from pygit2.enums import ObjectType
 from viveiro.accounts.types import Viewer
 from viveiro.errors import Conflict, InvalidInput, NothingToDelete, RevisionNotFound, StaleParent, Unprocessable
 from viveiro.hub import history, queries, refs
+from viveiro.hub.git import write_commit, write_object
 from viveiro.hub.ledger import Guard, Ledger
 from viveiro.hub.lfs import format_pointer, parse_pointer
 from viveiro.hub.paths import check_path

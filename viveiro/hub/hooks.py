@@ -1,39 +1,26 @@
-"""The pre-receive hook: how a push by git asks the server before any ref moves.
+"""How a push by git asks the server before any ref moves.
 
-`git receive-pack` runs the script below, which hands its question to the server through one inherited pipe and waits for
-the verdict on another. The pipes are the credential: nothing else on the machine can reach them. A script in plain sh,
-because starting Python would take longer than most pushes.
+`git receive-pack` runs the script below, and that `pre_receive.py`, which hands its question to the server through one
+inherited pipe and waits for the verdict on another. The pipes are the credential: nothing else on the machine reaches them.
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from viveiro.errors import Unavailable
+from viveiro.hub import pre_receive
 from viveiro.hub.types import RefUpdate
 
-QUESTION: Final = "VIVEIRO_QUESTION"
-VERDICT: Final = "VIVEIRO_VERDICT"
-"""Environment variables: numbers of the inherited descriptors."""
-
-_VARIABLES: Final = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
-VALUES: Final = len(_VARIABLES)
+VALUES: Final = len(pre_receive.VARIABLES)
 """How many lines of a question come before the refs."""
-_SCRIPT: Final = f"""\
+_SCRIPT: Final = """\
 #!/bin/sh
-# Written by Viveiro (hub/hooks.py) at every push. Silence means no: a server that died must let nothing through unseen.
-{{
-  printf '%s\\n' {" ".join(f'"${name}"' for name in _VARIABLES)}
-  cat
-  echo
-}} >"/dev/fd/${QUESTION}" || exit 1
-{{
-  read -r verdict
-  cat >&2
-}} <"/dev/fd/${VERDICT}"
-[ "$verdict" = accepted ]
+# Written by Viveiro (hub/hooks.py).
+exec "$VIVEIRO_PYTHON" -I -S "$VIVEIRO_PRE_RECEIVE"
 """
 _NOTHING: Final = "0" * 40
 
@@ -66,10 +53,20 @@ def install(folder: Path) -> Path:
     return folder
 
 
+def environment(question: int, verdict: int) -> dict[str, str]:
+    """What `receive-pack` passes on to the hook: the hook's own ends of the pipes, and what to run."""
+    return {
+        "VIVEIRO_QUESTION": str(question),
+        "VIVEIRO_VERDICT": str(verdict),
+        "VIVEIRO_PYTHON": sys.executable,
+        "VIVEIRO_PRE_RECEIVE": str(Path(pre_receive.__file__).resolve()),
+    }
+
+
 def parse_question(lines: Sequence[str]) -> PushQuestion:
-    """What the script wrote, up to its empty line."""
+    """What the hook wrote, up to its empty line."""
     values, updates = lines[:VALUES], lines[VALUES:]
-    environment = {name: value for name, value in zip(_VARIABLES, values, strict=True) if value}
+    environment = {name: value for name, value in zip(pre_receive.VARIABLES, values, strict=True) if value}
     return PushQuestion(tuple(_update(*line.split(" ", 2)) for line in updates), environment)
 
 

@@ -260,8 +260,12 @@ def likers_of(session: Session, pk: int, *, after: int, limit: int) -> list[Like
 
 
 def tags_in_use(session: Session, viewer: Viewer, kind: RepoKind) -> Sequence[str]:
-    carried = exists().where(RepoTagRow.repo_id == RepoRow.id, RepoRow.kind == kind, visible_to(viewer))
-    return session.scalars(select(RepoTagRow.tag).where(carried).distinct().order_by(RepoTagRow.tag)).all()
+    """Each tag that a visible repo carries. First the tags, then one repo for each: far fewer than all pairs."""
+    tags = select(RepoTagRow.tag).distinct().subquery()
+    carried = exists().where(
+        RepoTagRow.tag == tags.c.tag, RepoTagRow.repo_id == RepoRow.id, RepoRow.kind == kind, visible_to(viewer)
+    )
+    return session.scalars(select(tags.c.tag).where(carried).order_by(tags.c.tag)).all()
 
 
 # One repo -------------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ class Hook:
     def __init__(self, folder: Path, pushed: str) -> None:
         self.question, question_end = os.pipe()
         verdict_end, self.verdict = os.pipe()
-        variables = {hooks.QUESTION: str(question_end), hooks.VERDICT: str(verdict_end), "GIT_QUARANTINE_PATH": "/q"}
+        variables = {**hooks.environment(question_end, verdict_end), "GIT_QUARANTINE_PATH": "/q"}
         self.process = subprocess.Popen(
             [folder / "pre-receive"],
             stdin=subprocess.PIPE,
@@ -32,8 +32,8 @@ class Hook:
         os.close(question_end)
         os.close(verdict_end)
         assert self.process.stdin is not None
-        self.process.stdin.write(pushed.encode())
-        self.process.stdin.close()
+        with self.process.stdin as stdin:
+            stdin.write(pushed.encode())
 
     def asked(self) -> hooks.PushQuestion:
         """Up to the empty line: the pipe's end comes only with the hook's own."""

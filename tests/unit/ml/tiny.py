@@ -3,6 +3,7 @@
 transformers is imported when one is made: it reads the hub's address from the environment, which `tests/live` sets.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,9 @@ def _config(**fields: object) -> "BertConfig":
     )
 
 
+@cache
 def _tokenizer() -> "PreTrainedTokenizerFast":
+    """Made once: trained again on the same texts, it may break ties in another way and have another size."""
     from transformers import PreTrainedTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

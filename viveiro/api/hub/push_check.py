@@ -34,7 +34,7 @@ class HookPipes:
         self._question, question_end = os.pipe()
         verdict_end, self._verdict = os.pipe()
         self.inherited = (question_end, verdict_end)
-        self.environment = {hooks.QUESTION: str(question_end), hooks.VERDICT: str(verdict_end)}
+        self.environment = hooks.environment(question_end, verdict_end)
         self._open = {self._question, self._verdict, *self.inherited}
 
     async def answer(self, check: Check) -> None:
