@@ -19,7 +19,8 @@ PAUSE_SECONDS = 0.05
 class MemoryWatch:
     """Samples the resident memory of a process and all its descendants while the block runs; `peak_bytes` is the most seen.
 
-    Resident memory counts pages that processes share once for each of them: the truth is lower, never higher.
+    Resident memory counts pages that processes share once for each of them: the truth is lower, never higher. Only a
+    child that has been forked and not yet become another program is left out: its pages are all its parent's.
     """
 
     def __init__(self, pid: int) -> None:
@@ -42,7 +43,8 @@ class MemoryWatch:
 
     def _sample(self) -> None:
         while not self._stop.wait(PAUSE_SECONDS):
-            resident = {_describe(pid): _resident_bytes(pid) for pid in descendants(self._pid)}
+            pids = descendants(self._pid)
+            resident = {f"{_program(pid)} ({pid})": _resident_bytes(pid) for pid in pids if not _is_half_born(pid)}
             if sum(resident.values()) > self.peak_bytes:
                 self.peak_bytes, self.at_peak = sum(resident.values()), resident
 
@@ -64,12 +66,21 @@ def _resident_bytes(pid: int) -> int:
         return 0
 
 
-def _describe(pid: int) -> str:
+def _is_half_born(pid: int) -> bool:
+    try:
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return True
+    return _program(pid) in ("", _program(parent))
+
+
+def _program(pid: int) -> str:
+    """The command line, without the interpreter."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
-        words = []
-    return f"{b' '.join(words[1:4]).decode(errors='replace')} ({pid})"
+        return ""
+    return b" ".join(words[1:]).decode(errors="replace").strip()
 
 
 def peak_while_uploading(server: RunningServer, folder: Path, *, clients: int, bytes_each: int) -> MemoryWatch:
