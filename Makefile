@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A process for each core; the tests of one file share its servers and databases.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 PORT ?= 7860
 DATA ?= examples/maintenance/tickets.csv
 DEMO_DIR ?= .demo
@@ -29,7 +31,7 @@ serve: install ## Start the server on the demo's folder
 	$(BIN)/viveiro serve --data-dir $(DEMO_DIR) --port $(PORT)
 
 test: install ## Every test, with real servers, clients and databases
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 chaos: install ## Kill everything at random for several minutes, then look for damage
 	$(BIN)/python -m tests.chaos
@@ -39,7 +41,7 @@ check: install ## Format, lint, types, import contracts, unit tests without a se
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest tests/unit
+	$(PYTEST) tests/unit
 
 format: install ## Mend what can be mended by itself
 	$(BIN)/ruff format .

@@ -11,6 +11,7 @@ one that was cut off may have happened or not. Afterwards:
 
 import argparse
 import contextlib
+import itertools
 import os
 import random
 import shutil
@@ -40,6 +41,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 WRITERS = 3
+VICTIMS = ["supervisor", "web", "worker", "job"]
 ENDED = {"succeeded", "failed", "cancelled"}
 CUT_OFF = (OSError, httpx2.HTTPError, HfHubHTTPError, subprocess.CalledProcessError)
 """What a client raises when its server dies under it, or comes back and no longer knows the request."""
@@ -180,10 +182,14 @@ class Killer:
         self._stop = threading.Event()
 
     def work(self) -> None:
-        """Runs in the main thread: the server dies with the thread that started it."""
-        while not self._stop.wait(self.pause * self.chance.uniform(0.3, 1.7)):
+        """Each kind once, then whom chance names until the others are done. In the main thread: the server dies with the thread
+        that started it."""
+        for number in itertools.count():
+            if number >= len(VICTIMS) and self._stop.is_set():
+                return
+            time.sleep(self.pause * self.chance.uniform(0.3, 1.7))
             with contextlib.suppress(ProcessLookupError, OSError):
-                self._strike(self.chance.choice(["supervisor", "web", "worker", "job", "job"]))
+                self._strike(VICTIMS[number] if number < len(VICTIMS) else self.chance.choice(VICTIMS))
 
     def stop(self) -> None:
         self._stop.set()

@@ -1,11 +1,14 @@
 """`make docs`: write docs/reference from the code. A test compares, so that the pages cannot rot."""
 
+import importlib
+import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import typer
 
+import viveiro
 from viveiro.errors import ViveiroError
 from viveiro.settings import Settings
 
@@ -77,8 +80,9 @@ def _as_code(text: str) -> str:
 
 
 def _errors() -> str:
-    from viveiro.app import create_app  # noqa: F401 - importing the application declares every domain's errors
-
+    for module in pkgutil.walk_packages(viveiro.__path__, "viveiro."):
+        if not module.name.startswith(("viveiro.db.migrations", "viveiro.__main__")):
+            importlib.import_module(module.name)
     lines = ["# Errors", NOTICE, "", "The code travels in `X-Error-Code`.", "", "| status | code |", "| --- | --- |"]
     kinds = sorted(_every_error(ViveiroError), key=lambda kind: (kind.status, kind.__name__))
     lines += [f"| {kind.status} | `{kind.__name__}` |" for kind in kinds]
@@ -87,8 +91,9 @@ def _errors() -> str:
 
 def _every_error(kind: type[ViveiroError]) -> Iterator[type[ViveiroError]]:
     for child in kind.__subclasses__():
-        yield child
-        yield from _every_error(child)
+        if child.__module__.startswith("viveiro."):
+            yield child
+            yield from _every_error(child)
 
 
 if __name__ == "__main__":

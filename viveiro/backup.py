@@ -5,6 +5,7 @@
     sql/<table>.jsonl       one row a line, as of one moment; readable into SQLite and PostgreSQL alike
     repos/<key>.bundle      each repository as git's own bundle, no older than the rows
     blobs/<sha256>          content by hash; immutable, so copied last
+    complete                empty, and the end: a copy that was cut between two members is otherwise a good tar file
 
 A ref may have moved between the rows and its bundle: restoring indexes every repository anew, from git.
 """
@@ -34,6 +35,8 @@ from viveiro.storage import BlobStore, LocalBlobStore
 
 FORMAT: Final = 1
 ROWS_AT_ONCE: Final = 1000
+COMPLETE: Final = "complete"
+CUT_SHORT: Final = "it is cut short"
 
 
 class NotEmpty(Conflict):
@@ -67,6 +70,7 @@ def write_backup(database: Database, settings: Settings, blobs: BlobStore, out: 
             _add_repository(tar, settings, key, spool / "bundle")
         for sha256 in blobs.keys():  # noqa: SIM118 - a store is no mapping
             _add_blob(tar, blobs, sha256)
+        _add_bytes(tar, COMPLETE, b"")
 
 
 def restore_backup(settings: Settings, file: Path) -> None:
@@ -87,7 +91,7 @@ def restore_backup(settings: Settings, file: Path) -> None:
     except BaseException as error:
         _undo(database, settings)
         if isinstance(error, tarfile.TarError | EOFError):
-            raise UnreadableBackup(file, str(error) or "it is cut short") from error
+            raise UnreadableBackup(file, str(error) or CUT_SHORT) from error
         raise
     finally:
         database.close()
@@ -207,8 +211,11 @@ def _restore_members(
                 _restore_repository(settings, name.removesuffix(".bundle"), content)
             case "blobs":
                 _restore_blob(blobs, name, content)
+            case "" if name == COMPLETE:
+                return
             case _:
                 raise UnreadableBackup(file, f"unexpected member {member.name}")
+    raise UnreadableBackup(file, CUT_SHORT)
 
 
 def _check_manifest(manifest: dict[str, Any], database: Database, file: Path) -> None:

@@ -131,7 +131,9 @@ class Settings(BaseSettings):
 
 def problems(error: ValidationError) -> str:
     """What is wrong with the settings, for the one who set them: `VIVEIRO_PORT: Input should be a valid integer`."""
-    return "; ".join(f"VIVEIRO_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors() if fault["loc"])
+    return "; ".join(
+        f"VIVEIRO_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors() if fault["loc"]
+    )
 
 
 def _as_text(value: Any) -> str:

@@ -580,7 +580,7 @@ class TestHashes:
         self, wire: Wire, alice: HfApi, bob: HfApi, server: RunningServer, make_repo: MakeRepo
     ) -> None:
         """Bob names the hash of Alice's private file: by commit, by pointer text, by batch and by download."""
-        secret, private = b"\0secret", make_repo(private=True)
+        secret, private = b"\0" + os.urandom(20), make_repo(private=True)
         alice.upload_file(path_or_fileobj=secret, path_in_repo="secret.bin", repo_id=private)
         bob.create_repo("bob/thief")
         oid = sha256(secret).hexdigest()

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -259,16 +260,19 @@ class TestCarriedElsewhere:
         assert [path.name for path in (tmp_path / "new").iterdir()] == ["precious"]
 
     @pytest.mark.parametrize("database_name", ["sqlite", "postgres"])
-    def test_half_a_backup_is_refused_and_leaves_room_for_the_whole(
+    def test_a_backup_that_was_cut_is_refused_and_leaves_room_for_the_whole(
         self, spare: RunningServer, tmp_path: Path, database_name: str, request: pytest.FixtureRequest
     ) -> None:
         whole, database = tmp_path / "backup.tar", self._database(database_name, request)
         assert viveiro("backup", whole, data_dir=spare.data_dir).returncode == 0
-        (tmp_path / "half.tar").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-        refusal = viveiro("restore", tmp_path / "half.tar", data_dir=tmp_path / "new", **database)
-        assert refusal.returncode == 1
-        assert "cannot be restored" in refusal.stderr
-        assert list((tmp_path / "new").iterdir()) == []
+        with tarfile.open(whole) as tar:
+            between_two_members = tar.getmembers()[-1].offset
+        for end in (whole.stat().st_size // 2, between_two_members):
+            (tmp_path / "cut.tar").write_bytes(whole.read_bytes()[:end])
+            refusal = viveiro("restore", tmp_path / "cut.tar", data_dir=tmp_path / "new", **database)
+            assert refusal.returncode == 1
+            assert "cannot be restored" in refusal.stderr
+            assert list((tmp_path / "new").iterdir()) == []
         assert viveiro("restore", whole, data_dir=tmp_path / "new", **database).returncode == 0
 
     def _database(self, name: str, request: pytest.FixtureRequest) -> dict[str, str]:

@@ -45,7 +45,9 @@ def test_every_block_does_what_the_reader_expects(name, tmp_path):
             "GIT_TERMINAL_PROMPT": "0",
         }
         commands = script((ROOT / name).read_text(), server)
-        result = subprocess.run(["bash", "-c", commands], cwd=place, env=environment, capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            ["bash", "-c", commands], cwd=place, env=environment, capture_output=True, text=True, check=False
+        )
     assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
     assert "hydraulic" in result.stdout
 

@@ -108,22 +108,6 @@ class PendingPushRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
-class UploadRow(Base):
-    """A multipart LFS upload under way."""
-
-    __tablename__ = "uploads"
-
-    id: Mapped[str] = mapped_column(String(24), primary_key=True)
-    repo_id: Mapped[int] = mapped_column(ForeignKey("repos.id", ondelete="CASCADE"))
-    sha256: Mapped[str] = mapped_column(String(64))
-    size: Mapped[int] = mapped_column(BigInteger)
-    part_bytes: Mapped[int] = mapped_column(BigInteger)
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
-
-
-Index("ix_uploads_repo_id_sha256", UploadRow.repo_id, UploadRow.sha256)
-
-
 class LikeRow(Base):
     __tablename__ = "likes"
 

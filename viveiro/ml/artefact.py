@@ -90,8 +90,8 @@ def making(folder: Path) -> Iterator[Path]:
 def lay_out_encoder(base: Path, folder: Path, max_length: int) -> None:
     """The base as an encoder for a head: its own modules over a blend of two of its layers.
 
-    The last layer alone forgets what words a text had: on sms_spam the blend takes macro-F1 from 0.976 to 0.989, on
-    banking77 it changes nothing (0.90). It costs nothing, because every layer is computed anyway.
+    The last layer alone forgets what words a text had. Mean macro-F1 over split seeds 0 to 2: sms_spam 0.974 without
+    the blend, 0.983 with it; banking77 0.908 with it. It costs nothing, because every layer is computed anyway.
     """
     modules = _copy_base(base, folder) or _plain_modules(folder)
     config = _read_json(folder / "config.json")

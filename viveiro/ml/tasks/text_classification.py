@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -103,9 +103,9 @@ class TextClassification:
 
         method: Literal["frozen"] = "frozen"
         """frozen: the base stays as it is, its features are computed once, and a linear head learns from them."""
-        strength: float | Literal["auto"] = Field(default="auto", gt=0)
+        strength: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
         """C, the inverse of the head's L2 penalty, on features of unit variance. auto: the value with the least validation loss."""
-        max_length: int | Literal["auto"] = Field(default="auto", ge=8, le=8192)
+        max_length: Annotated[int, Field(ge=8, le=8192)] | Literal["auto"] = "auto"
         """Tokens after which a text is cut. auto: the base's own limit. Short texts cost no more for a high limit."""
         class_weights: Literal["none", "balanced"] = "none"
         """balanced: rare classes weigh as much as common ones, which raises their recall and lowers the precision of the rest."""

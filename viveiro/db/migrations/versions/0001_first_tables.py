@@ -325,20 +325,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("repo_tags") as batch_op:
         batch_op.create_index("ix_repo_tags_tag_repo_id", ["tag", "repo_id"], unique=False)
-
-    op.create_table(
-        "uploads",
-        sa.Column("id", sa.String(length=24), nullable=False),
-        sa.Column("repo_id", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("part_bytes", sa.BigInteger(), nullable=False),
-        sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(["repo_id"], ["repos.id"], name=op.f("fk_uploads_repo_id_repos"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_uploads")),
-    )
-    with op.batch_alter_table("uploads") as batch_op:
-        batch_op.create_index("ix_uploads_repo_id_sha256", ["repo_id", "sha256"], unique=False)
     for statement in APPEND_ONLY[op.get_bind().dialect.name]:
         op.execute(statement)
 

@@ -1,0 +1,15 @@
+"""The short form of `make chaos`: a few operations and jobs while everything is killed, on both databases."""
+
+import pytest
+
+from tests.chaos import WRITERS, run_chaos
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_nothing_acknowledged_is_lost_whatever_is_killed(kind, tmp_path, request):
+    database_url = request.getfixturevalue("postgres_url") if kind == "postgres" else None
+    result = run_chaos(tmp_path, operations=7 * WRITERS, jobs=3, pause=1.5, seed=3, database_url=database_url)
+    assert result["jobs"] >= 3
+    assert result["acknowledged"] > 0
+    assert sum(result["killed"].values()) >= 3
