@@ -53,7 +53,7 @@ def main() -> None:
                     if chosen.only in (None, name):
                         measure(server, Path(folder), chosen)
         if chosen.only in (None, "lists"):
-            hub_lists.main()
+            hub_lists.main([])
 
 
 def download(server: RunningServer, folder: Path, chosen: argparse.Namespace) -> None:

@@ -8,12 +8,8 @@ with Debian's programs and their defaults.
 
 import argparse
 import json
-import os
 import random
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,8 +20,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from sqlalchemy import text
 
+from tests.postgres import running_postgres
 from viveiro.accounts.types import ANONYMOUS, Grant, Role, TokenRole, TokenScope, Viewer
 from viveiro.db import Base, Database
 from viveiro.hub.listing import list_repos
@@ -235,36 +234,16 @@ def sqlite() -> Iterator[str]:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parts[-2]))
-    if not programs:
-        sys.exit("PostgreSQL is not installed: apt-get install -y postgresql, or measure with --only sqlite")
-    as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    folder = tempfile.mkdtemp(prefix="viveiro-lists-")
-    if as_postgres:
-        shutil.chown(folder, "postgres")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    run = lambda program, *flags: [*as_postgres, programs[-1] / program, "-D", f"{folder}/data", *flags]  # noqa: E731
-    subprocess.run(
-        run("initdb", "-U", "viveiro", "-A", "trust", "-E", "UTF8"), check=True, capture_output=True, cwd="/"
-    )
-    flags = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-    subprocess.run(
-        run("pg_ctl", "-w", "-l", f"{folder}/log", "-o", flags, "start"), check=True, capture_output=True, cwd="/"
-    )
-    try:
-        yield f"postgresql+psycopg://viveiro@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run(run("pg_ctl", "-m", "immediate", "stop"), check=True, capture_output=True, cwd="/")
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_postgres() as url:
+        yield f"{url}/postgres"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repos", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--only", choices=["sqlite", "postgres"])
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     repos, tags = repos_and_tags(options.repos)
     print(f"{len(repos):,} repos, {len(tags):,} tags")
     worst = 0.0

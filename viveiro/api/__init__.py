@@ -56,6 +56,7 @@ def build_application(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    await run_in_threadpool(app.state.hub.settle_pushes)  # an earlier web process may have been killed alone
     await app.state.hosts.start()
     yield
     await app.state.hosts.close()

@@ -16,7 +16,7 @@ from viveiro.hub.ledger import Guard, Ledger
 from viveiro.hub.lfs import format_pointer, parse_pointer
 from viveiro.hub.paths import check_path
 from viveiro.hub.patterns import cover
-from viveiro.hub.trees import FILE, Edit, NothingThere, apply, find, tree_of, write_tree
+from viveiro.hub.trees import FILE, PROGRAM, Edit, NothingThere, apply, find, tree_of, write_tree
 from viveiro.hub.types import (
     AddFile,
     AddLfsFile,
@@ -173,7 +173,9 @@ class CommitBuilder:
         if not self._pointers:
             return tree
         item = find(git, tree, ATTRIBUTES)
-        before = git.odb.read(item.oid)[1] if item is not None and item.mode == FILE else b""
+        before = git.odb.read(item.oid)[1] if item is not None else b""
+        if (item is not None and item.mode not in (FILE, PROGRAM)) or parse_pointer(before) is not None:
+            return tree  # someone gave the name to something else
         after = cover(before.decode("utf-8", "surrogateescape"), [file.path for file in self._pointers])
         content = after.encode("utf-8", "surrogateescape")
         if content == before:

@@ -351,11 +351,15 @@ class Hub:
 
     def reconcile(self) -> None:
         """Finish what a killed process left half done. Safe at any time."""
+        self.settle_pushes()
+        self.sweep_folders()
+
+    def settle_pushes(self) -> None:
+        """Index every ref that moved, or did not, when its mover was killed."""
         with self.database.read() as session:
             waiting = queries.repos_with_pending_pushes(session)
         for repo in waiting:
             self.finish_push(repo)
-        self.sweep_folders()
 
     def sweep_folders(self, older_than: timedelta = timedelta(hours=1)) -> int:
         """Delete repositories without a row: of a creation that was cut short, or a deletion. How many."""

@@ -13,6 +13,7 @@ from viveiro.hub.patterns import (
     LFS_BY_DEFAULT,
     MEDIA,
     attributes_file,
+    cover,
     goes_through_lfs,
     is_ignored,
     lfs_patterns,
@@ -137,6 +138,17 @@ class TestAttributes:
         for path in ("README.md", "config.json", "train.csv", "binary.txt", "photo.png", "saved_model.txt"):
             assert not goes_through_lfs(path, patterns), path
         assert goes_through_lfs("photo.png", lfs_patterns(attributes_file(MEDIA)))
+
+    @pytest.mark.parametrize(
+        "path", ["a.txt", "a b/c d.txt", "*.txt", "[a]?.txt", "!a.txt", "#a.txt", "a\u00a0b.txt", "é.txt"]
+    )
+    def test_cover_a_big_file_by_its_own_name_and_no_other(self, path: str) -> None:
+        covered = cover("*.bin filter=lfs", [path, "model.bin"])
+        assert covered.count("filter=lfs") == 2
+        patterns = lfs_patterns(covered)
+        assert goes_through_lfs(path, patterns)
+        assert not any(goes_through_lfs(other, patterns) for other in (f"x/{path}", f"{path}x", "b.txt", "ab/c d.txt"))
+        assert cover(covered, [path]) == covered
 
     def test_are_obeyed_line_by_line_and_the_last_that_matches_wins(self) -> None:
         patterns = lfs_patterns(
