@@ -2,7 +2,8 @@
 
     python benchmarks/memory.py [--clients 4] [--megabytes 2000]
 
-The claim: under 400 MB (10⁶ bytes) resident, supervisor, web and worker together, with the real `huggingface_hub` client.
+The claim: under 400 MB (10⁶ bytes), supervisor, web and worker together, each page counted once (PSS), with the real
+`huggingface_hub` client.
 """
 
 import argparse

@@ -3,11 +3,12 @@
     manifest.json           format, program and schema versions
     secret.key              what signs this installation's links
     sql/<table>.jsonl       one row a line, as of one moment; readable into SQLite and PostgreSQL alike
-    repos/<key>.bundle      each repository as git's own bundle, no older than the rows
+    repos/<key>.pack        every object of a repository that its refs reach, no older than the rows
+    repos/<key>.refs        those refs, as git's `update-ref --stdin` takes them
     blobs/<sha256>          content by hash; immutable, so copied last
     complete                empty, and the end: a copy that was cut between two members is otherwise a good tar file
 
-A ref may have moved between the rows and its bundle: restoring indexes every repository anew, from git.
+A ref may have moved between the rows and its pack: restoring indexes every repository anew, from git.
 """
 
 import json
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from typing import IO, Any, Final
 
 from sqlalchemy import Column, Date, DateTime, Integer, Table, func, insert, select, text
@@ -28,7 +30,7 @@ from viveiro import __version__
 from viveiro.db import Base, Database, UtcDateTime, migrate
 from viveiro.errors import Conflict, InvalidInput
 from viveiro.hub.fsck import rebuild_index
-from viveiro.hub.git import create_bare_repository, repository_path
+from viveiro.hub.git import create_bare_repository, environment, repository_path, run_git
 from viveiro.hub.service import Hub
 from viveiro.settings import Settings
 from viveiro.storage import BlobStore, LocalBlobStore
@@ -67,7 +69,7 @@ def write_backup(database: Database, settings: Settings, blobs: BlobStore, out: 
         for table in Base.metadata.sorted_tables:
             tar.add(spool / f"{table.name}.jsonl", f"sql/{table.name}.jsonl")
         for key in keys:
-            _add_repository(tar, settings, key, spool / "bundle")
+            _add_repository(tar, repository_path(settings.repos_dir, key), key, spool / "pack")
         for sha256 in blobs.keys():  # noqa: SIM118 - a store is no mapping
             _add_blob(tar, blobs, sha256)
         _add_bytes(tar, COMPLETE, b"")
@@ -122,14 +124,22 @@ def _to_json(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no place in a backup")
 
 
-def _add_repository(tar: tarfile.TarFile, settings: Settings, key: str, bundle: Path) -> None:
-    path = repository_path(settings.repos_dir, key)
-    bundle.unlink(missing_ok=True)
-    refs = subprocess.run(["git", "-C", path, "for-each-ref", "--count=1"], capture_output=True, check=False)
-    if refs.returncode or not refs.stdout:
-        return  # deleted meanwhile, or without a single commit
-    subprocess.run(["git", "-C", path, "bundle", "create", "-q", bundle, "--all"], check=True, capture_output=True)
-    tar.add(bundle, f"repos/{key}.bundle")
+def _add_repository(tar: tarfile.TarFile, path: Path, key: str, spool: Path) -> None:
+    """The refs are read once, and the pack made of what they were: git's own bundle looks twice, and leaves out refs
+    that moved between.
+    """
+    try:
+        refs = run_git(path, "for-each-ref", "--format=create %(refname) %(objectname)")
+        targets = b"".join(line.rpartition(b" ")[2] + b"\n" for line in refs.splitlines())
+        with spool.open("wb") as pack:
+            command = ["git", "pack-objects", "--revs", "--stdout", "-q"]
+            subprocess.run(command, cwd=path, env=environment(), input=targets, stdout=pack, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        if (path / "HEAD").exists():
+            raise
+        return  # deleted meanwhile
+    tar.add(spool, f"repos/{key}.pack")
+    _add_bytes(tar, f"repos/{key}.refs", refs)
 
 
 def _add_blob(tar: tarfile.TarFile, blobs: BlobStore, sha256: str) -> None:
@@ -208,7 +218,8 @@ def _restore_members(
             case "sql":
                 _load_rows(database, tables[name.removesuffix(".jsonl")], content)
             case "repos":
-                _restore_repository(settings, name.removesuffix(".bundle"), content)
+                key, _, part = name.partition(".")
+                _restore_repository(repository_path(settings.repos_dir, key), part, content)
             case "blobs":
                 _restore_blob(blobs, name, content)
             case "" if name == COMPLETE:
@@ -267,13 +278,18 @@ def _continue_sequence(session: Session, table: Table) -> None:
         session.execute(select(func.setval(func.pg_get_serial_sequence(table.name, keys[0].name), highest)))
 
 
-def _restore_repository(settings: Settings, key: str, content: IO[bytes]) -> None:
-    path = repository_path(settings.repos_dir, key)
+def _restore_repository(path: Path, part: str, content: IO[bytes]) -> None:
+    """The pack comes first, for refs can only be made to objects that are there."""
+    if part == "refs":
+        run_git(path, "update-ref", "--stdin", stdin=content.read())
+        return
     create_bare_repository(path)
-    with tempfile.NamedTemporaryFile(dir=settings.data_dir, suffix=".bundle") as bundle:
-        shutil.copyfileobj(content, bundle, 2**20)
-        bundle.flush()
-        subprocess.run(["git", "-C", path, "fetch", "-q", bundle.name, "+refs/*:refs/*"], check=True)
+    command = ["git", "index-pack", "--stdin", "--fsck-objects"]
+    with subprocess.Popen(command, cwd=path, env=environment(), stdin=PIPE, stdout=DEVNULL) as git:
+        assert git.stdin is not None  # a pipe
+        shutil.copyfileobj(content, git.stdin, 2**20)
+    if git.returncode:
+        raise subprocess.CalledProcessError(git.returncode, command)
 
 
 def _restore_blob(blobs: BlobStore, sha256: str, content: IO[bytes]) -> None:

@@ -108,7 +108,7 @@ def parse_grant(line: str) -> dict[str, Any]:
 
 
 def _as_text(grant: dict[str, Any]) -> str:
-    words = [*grant["actions"], *([INFERENCE] if grant["inference"] else [])]
+    words = [*sorted(grant["actions"], key=list(Action).index), *([INFERENCE] if grant["inference"] else [])]
     return f"{grant['resource']}:{'+'.join(words)}"
 
 

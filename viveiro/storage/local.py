@@ -17,7 +17,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -94,8 +94,11 @@ class LocalBlobStore:
 
     def parts(self, upload_id: str) -> dict[int, str]:
         folder = self._uploads / upload_id
-        markers = (path for path in folder.glob("[0-9]*")) if folder.is_dir() else ()
-        return dict(sorted((int(marker.name), _etag(marker)) for marker in markers))
+        found = {}
+        for marker in folder.glob("[0-9]*") if folder.is_dir() else ():
+            with suppress(FileNotFoundError):  # that part is being sent again
+                found[int(marker.name)] = _etag(marker, marker.stat())
+        return dict(sorted(found.items()))
 
     def assemble(self, upload: PartialUpload, sha256: str) -> StoredBlob:
         missing = set(range(1, upload.part_count + 1)) - self.parts(upload.id).keys()
@@ -215,9 +218,10 @@ class _LocalPartWriter:
         """Not synced to disk: a part is a convenience, and the whole is verified before anything is promised."""
         if self._size != self._announced_size:
             raise SizeMismatch(self._announced_size, self._size)
-        with _full_disk_said():
-            self._marker.touch()
-        return _etag(self._marker)
+        with _full_disk_said(), self._marker.open("wb") as marker:
+            os.utime(marker.fileno())
+            # From the open file: the same part sent again may remove the name at any moment.
+            return _etag(self._marker, os.fstat(marker.fileno()))
 
 
 @contextmanager
@@ -268,8 +272,8 @@ def _lock(descriptor: int, kind: int) -> None:
             time.sleep(0.05)
 
 
-def _etag(marker: Path) -> str:
-    return f"{int(marker.name)}-{marker.stat().st_mtime_ns:x}"
+def _etag(marker: Path, status: os.stat_result) -> str:
+    return f"{int(marker.name)}-{status.st_mtime_ns:x}"
 
 
 def _sync_folder(folder: Path) -> None:
