@@ -284,7 +284,7 @@ def _restore_repository(path: Path, part: str, content: IO[bytes]) -> None:
         run_git(path, "update-ref", "--stdin", stdin=content.read())
         return
     create_bare_repository(path)
-    command = ["git", "index-pack", "--stdin", "--fsck-objects"]
+    command = ["git", "index-pack", "--stdin"]
     with subprocess.Popen(command, cwd=path, env=environment(), stdin=PIPE, stdout=DEVNULL) as git:
         assert git.stdin is not None  # a pipe
         shutil.copyfileobj(content, git.stdin, 2**20)
