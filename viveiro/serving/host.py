@@ -93,7 +93,7 @@ class ModelHost:
     async def serving(self, socket_path: Path) -> AsyncIterator[None]:
         """Listens at once; what is asked before the model is loaded waits for it."""
         self._loop = asyncio.get_running_loop()
-        thread = threading.Thread(target=self._own_the_model, name="model", daemon=True)
+        thread = threading.Thread(target=self._own_the_model, name="model")
         server = await asyncio.start_unix_server(self._converse, sock=_private_socket(socket_path))
         thread.start()
         try:
@@ -104,6 +104,8 @@ class ModelHost:
             with self._changed:
                 self._ending = True
                 self._changed.notify()
+            # Waited for: a thread that Python ends inside an engine's C++ takes the process down with SIGABRT.
+            await asyncio.to_thread(thread.join)
 
     def idle_seconds(self) -> float:
         return time.monotonic() - self._last_used
@@ -153,7 +155,8 @@ class ModelHost:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         replies: set[asyncio.Task[None]] = set()
-        with contextlib.suppress(ConnectionError):
+        # Cancelled when the process ends: asyncio's own callback would print that as an error.
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             while (message := await frames.read(reader)) is not None:
                 reply = asyncio.create_task(self._reply(message, writer))
                 replies.add(reply)
