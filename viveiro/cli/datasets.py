@@ -6,28 +6,37 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from viveiro.cli.dataset_reports import print_check, print_import
+from viveiro.cli.folders import folder_as_tar
 from viveiro.cli.following import follow
-from viveiro.cli.output import JsonOption, print_json, print_table, say
+from viveiro.cli.output import JsonOption, print_fields, print_json, print_table, say
 from viveiro.client import Client, get_client
 from viveiro.errors import InvalidInput
 
 app = typer.Typer(help="Datasets: import a table, check it, look at it.", no_args_is_help=True)
 
 COLUMNS: Final = ("id", "private", "downloads", "likes", "lastModified")
-SHOWN_CLASSES: Final = 30
+FIELDS: Final = ("id", "sha", "private", "lastModified", "downloads", "likes", "tags")
 
 DatasetArgument = Annotated[str, typer.Argument(metavar="ORG/NAME[@REVISION]", help="The dataset.")]
 TextOption = Annotated[str | None, typer.Option("--text-column", help="Column of the texts; guessed by default.")]
 LabelOption = Annotated[str | None, typer.Option("--label-column", help="Column of the labels; guessed by default.")]
+SeparatorOption = Annotated[
+    str | None,
+    typer.Option(help='Between several labels in one cell; guessed by default. "": cells are whole labels.'),
+]
 SeedOption = Annotated[int, typer.Option(min=0, help="Decides which row goes to which split.")]
 
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON Lines or Parquet.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE|FOLDER", help="CSV, JSON, Parquet, or a folder of tables or class folders.")
+    ],
     name: Annotated[str, typer.Option(help="ORG/NAME of the dataset. Again with another file: a new revision.")],
     text_column: TextOption = None,
     label_column: LabelOption = None,
+    label_separator: SeparatorOption = None,
     unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Keep the table without labels.")] = False,
     seed: SeedOption = 0,
     private: Annotated[bool, typer.Option("--private", help="Hidden from strangers.")] = False,
@@ -41,6 +50,7 @@ def import_file(
             name,
             text_column=text_column,
             label_column=label_column,
+            label_separator=label_separator,
             unlabelled=unlabelled,
             seed=seed,
             private=private,
@@ -48,10 +58,11 @@ def import_file(
     if as_json:
         print_json(report)
     else:
-        _print_rows(report)
-    _say_dropped(report["dropped"])
+        print_import(report)
     say(
-        f"Imported as {report['dataset']}@{report['revision'][:10]}. To check it: viveiro datasets check {report['dataset']}"
+        "Imported as {dataset}@{revision}. To check it: viveiro datasets check {dataset}",
+        dataset=report["dataset"],
+        revision=report["revision"][:10],
     )
 
 
@@ -60,18 +71,25 @@ def check(
     dataset: DatasetArgument,
     text_column: TextOption = None,
     label_column: LabelOption = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="ORG/NAME[@REVISION]", help="Model whose tokens are counted; the starter by default."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Is it fit to learn from? Ends with status 1 when it is not."""
     with get_client() as client:
-        report = run_check(client, dataset, text_column=text_column, label_column=label_column)
+        report = run_check(client, dataset, text_column=text_column, label_column=label_column, base=base)
     if as_json:
         print_json(report)
     else:
-        _print_check(report)
+        print_check(report)
     if any(finding["severity"] == "error" for finding in report["findings"]):
         raise typer.Exit(1)
-    say(f"Fit to learn from. To adapt a model to it: viveiro runs start text-classification --data {report['dataset']}")
+    say(
+        "Fit to learn from. To adapt a model to it: viveiro runs start text-classification --data {dataset}",
+        dataset=report["dataset"],
+    )
 
 
 @app.command("list")
@@ -86,31 +104,40 @@ def list_datasets(
         found = client.get("/api/datasets", search=search, author=author, limit=limit, sort="lastModified", full="true")
     if as_json:
         print_json(found)
-    else:
-        print_table(found, COLUMNS)
+        return
+    print_table(found, COLUMNS)
+    if not found:
+        say("No dataset to be seen. To make one of a table: viveiro datasets import FILE --name ORG/NAME")
 
 
 @app.command()
 def info(dataset: DatasetArgument, as_json: JsonOption = False) -> None:
-    """One dataset: its files and its card's metadata."""
+    """One dataset: its splits, columns, classes and files, and what its import found."""
     name, _, revision = dataset.partition("@")
     with get_client() as client:
         found = client.get(f"/api/datasets/{name}/revision/{revision or 'main'}")
+        found["import"] = _import_report(client, name, found)
     if as_json:
         print_json(found)
         return
-    for key in ("id", "sha", "private", "lastModified", "downloads", "likes", "tags"):
-        typer.echo(f"{key}: {found.get(key)}")
+    print_fields({field: found.get(field) for field in FIELDS})
+    if found["import"]:
+        typer.echo("")
+        print_import(found["import"])
+    typer.echo("")
     print_table([{"file": sibling["rfilename"]} for sibling in found.get("siblings", [])], ["file"])
 
 
 def upload(client: Client, file: Path, name: str, **options: Any) -> dict[str, Any]:
-    """Send a file and wait for its import; the report."""
-    if not file.is_file():
-        raise InvalidInput("There is no file {file}. Give a CSV, JSON Lines or Parquet file.", file=file)
-    started = client.put_file(
-        "/api/v1/datasets/import", file, method="POST", name=name, file_name=file.name, **_as_query(options)
-    )
+    """Send a file or folder and wait for its import; the report."""
+    query = {"name": name, "file_name": file.resolve().name, **_as_query(options)}
+    if file.is_dir():
+        headers = {"Content-Type": "application/x-tar"}
+        started = client.request("POST", _IMPORT, content=folder_as_tar(file), headers=headers, params=query)
+    elif file.is_file():
+        started = client.put_file(_IMPORT, file, method="POST", **query)
+    else:
+        raise InvalidInput("There is no file or folder {file}. Give a CSV, JSON or Parquet file.", file=file)
     result: dict[str, Any] = follow(client, started["job_id"])["result"]
     return result
 
@@ -129,34 +156,17 @@ def usual_name(client: Client, file: Path) -> str:
     return f"{client.get('/api/whoami-v2')['name']}/{stem}"
 
 
+_IMPORT: Final = "/api/v1/datasets/import"
+_REPORT_FILE: Final = "viveiro_import.json"
+
+
+def _import_report(client: Client, name: str, found: dict[str, Any]) -> dict[str, Any] | None:
+    """What our own import wrote into the repo; None for a dataset that was made elsewhere."""
+    if not any(sibling["rfilename"] == _REPORT_FILE for sibling in found.get("siblings", [])):
+        return None
+    report: dict[str, Any] = client.get(f"/datasets/{name}/resolve/{found['sha']}/{_REPORT_FILE}")
+    return report
+
+
 def _as_query(options: dict[str, Any]) -> dict[str, Any]:
     return {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
-
-
-def _print_rows(report: dict[str, Any]) -> None:
-    print_table([{"split": split, "rows": rows} for split, rows in report["rows"].items()], ["split", "rows"])
-    typer.echo("")
-    print_table(report["columns"], ["name", "type", "role"])
-
-
-def _say_dropped(dropped: dict[str, Any]) -> None:
-    for reason, count in dropped.get("counts", {}).items():
-        rows = [str(row["row"]) for row in dropped["examples"] if row["reason"] == reason][:5]
-        say(
-            f"Left out {count} rows ({reason.replace('_', ' ')}): row {', '.join(rows)}{' …' if count > len(rows) else ''}"
-        )
-
-
-def _print_check(report: dict[str, Any]) -> None:
-    typer.echo(
-        f"{report['dataset']}@{report['revision'][:10]}  text: {report['text_column']}  label: {report['label_column']}"
-    )
-    typer.echo("")
-    classes = [{"class": name, **counts} for name, counts in report["classes"].items()]
-    totals = {"class": f"all {len(classes)} classes", **report["rows"]}
-    print_table([*classes[:SHOWN_CLASSES], totals], ["class", *report["rows"]])
-    typer.echo("")
-    for finding in report["findings"]:
-        typer.echo(f"{finding['severity']}: {finding['message']}")
-    if not report["findings"]:
-        typer.echo("No duplicates, no empty rows, no text in two splits.")

@@ -20,7 +20,10 @@ _REASONS = {
     DropReason.EMPTY_LABEL: "had no label",
     DropReason.TOO_LONG: "had a text of over 1,000,000 characters",
     DropReason.DUPLICATE: "repeated an earlier row",
+    DropReason.IN_ANOTHER_SPLIT: "had a text that is also in a later split",
 }
+_SPLITS_DEALT = "Splits are stratified by label."
+_SPLITS_GIVEN = "Splits are those of the imported files."
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 
 
@@ -43,6 +46,7 @@ def _metadata(
     metadata: dict[str, Any] = {"size_categories": [size_category(sum(report.rows.values()))]}
     if report.roles.label is not None and report.roles.texts:
         metadata["task_categories"] = ["text-classification"]
+        metadata["task_ids"] = ["multi-label-classification" if report.multi_label else "multi-class-classification"]
     metadata["dataset_info"] = {
         "features": card_features(schema, classes),
         "splits": [
@@ -67,7 +71,7 @@ def _uncompressed_bytes(path: Path) -> int:
 
 def _body(file_name: str, report: "ImportReport") -> str:
     lines = [
-        f"Imported from `{file_name}` by Viveiro, with seed {report.seed}.",
+        f"Imported from `{file_name}` by Viveiro{'' if report.splits_given else f', with seed {report.seed}'}.",
         "",
         "| split | rows |",
         "|---|---|",
@@ -77,7 +81,7 @@ def _body(file_name: str, report: "ImportReport") -> str:
         "|---|---|---|",
         *(f"| `{profile.name}` | {profile.type} | {report.roles.of(profile)} |" for profile in report.profiles),
         "",
-        "Splits are stratified by label; no text appears in two of them.",
+        f"{_SPLITS_GIVEN if report.splits_given else _SPLITS_DEALT} No text appears in two of them.",
     ]
     if report.dropped.counts:
         lines += ["", "Rows of the file that are not here:", ""]

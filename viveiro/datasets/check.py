@@ -1,182 +1,151 @@
-"""Is this dataset fit to learn from? Counts first, then findings: what its owner should know, in order of gravity."""
+"""Is this dataset fit to learn from? Everything is counted in two passes over its files, then put into findings."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from viveiro.datasets.findings import findings_of_check
 from viveiro.datasets.fingerprints import fingerprints
-from viveiro.datasets.importing import FEWEST_ROWS_PER_CLASS
-from viveiro.datasets.profile import label_text, trimmed_text
+from viveiro.datasets.labels import Codes, LabelCoder, Labels
+from viveiro.datasets.near_duplicates import THRESHOLD, signatures, similar_pairs
+from viveiro.datasets.profile import trimmed_text
 from viveiro.datasets.reading import OpenDataset
-from viveiro.datasets.splits import Ints
-from viveiro.datasets.types import CheckReport, Finding
+from viveiro.datasets.splits import Ints, Mask, Rows, first_of_equals
+from viveiro.datasets.types import CheckReport, Finding, NearDuplicates, Progress, TokenLengths
 
-IMBALANCE: Final = 20
-"""Times the rarest class fits into the commonest before it is worth a word."""
+MOST_COMPARED: Final = 100_000
+"""Distinct texts among which near-duplicates are sought."""
+MOST_TOKENISED: Final = 20_000
+EXAMPLES: Final = 20
+SHOWN_CHARACTERS: Final = 160
+_SEED: Final = 0
+_BINS: Final = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+
+
+class TokenCounting(Protocol):
+    limit: int
+    """Tokens that the model reads."""
+
+    def count(self, texts: Sequence[str]) -> Ints: ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """All rows of all splits, as small numbers. `splits`: position of the split; `labels`: -1 where there is none."""
+class Tokens:
+    """The model whose tokens are counted."""
 
-    splits: Ints
-    texts: Ints
-    labels: Ints
-    lengths: Ints
+    base: str
+    counter: TokenCounting
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """All rows of all splits, as small numbers. `splits`: position of the split; codes are -1 where there is no label."""
+
     names: tuple[str, ...]
+    splits: Rows
+    texts: Ints
+    codes: Codes
+    labels: Labels
+    lengths: Rows
+
+    @property
+    def first_with_text(self) -> Rows:
+        return first_of_equals(self.texts)
+
+    def places(self, rows: Mask | Rows) -> list[dict[str, Any]]:
+        """Split and number, counted from 1, of the first few rows."""
+        numbers = np.flatnonzero(rows) if rows.dtype == bool else rows
+        starts = np.searchsorted(self.splits, np.arange(len(self.names)))
+        return [
+            {"split": self.names[self.splits[row]], "row": int(row - starts[self.splits[row]]) + 1}
+            for row in numbers[:EXAMPLES]
+        ]
 
 
-def check_dataset(dataset: OpenDataset, text: str | None, label: str | None) -> CheckReport:
-    """Go through every row once."""
-    splits = list(dataset.files)
-    rows = _read(dataset, splits, text, label)
-    classes = _classes_by_split(rows, splits)
-    duplicates, contradictions = _repetitions(rows)
+def check_dataset(
+    dataset: OpenDataset, text: str | None, label: str | None, tokens: Tokens | None, progress: Progress
+) -> CheckReport:
+    """`tokens`: None where no model is there to count them."""
+    index = _read(dataset, text, label, progress)
+    first = index.first_with_text
+    repeats = first != np.arange(len(first))
+    agrees = repeats & (index.codes == index.codes[first])
+    leaks = repeats & (index.splits != index.splits[first])
+    near, lengths = _look_at_texts(dataset, text, index, ~repeats & (index.texts >= 0), tokens, progress)
     report = CheckReport(
         dataset=dataset.name,
         revision=dataset.sha,
-        rows={split: dataset.rows(split) for split in splits},
+        rows={split: dataset.rows(split) for split in dataset.files},
         columns=[_describe_column(dataset, name) for name in dataset.columns],
         text_column=text,
         label_column=label,
-        classes=classes,
-        text_lengths=_lengths(rows),
-        duplicates=duplicates,
-        contradictions=contradictions,
-        shared_across_splits=_shared(rows),
+        multi_label=index.labels.multi,
+        classes=_classes_by_split(index),
+        text_lengths=_lengths(index),
+        token_lengths=lengths,
+        duplicates=int(agrees.sum()),
+        contradictions=int((repeats & ~agrees).sum()),
+        shared_across_splits=int(leaks.sum()),
+        near_duplicates=near,
+        examples={
+            "empty": index.places((index.texts < 0) if text else np.zeros(0, bool)),
+            "duplicates": index.places(agrees),
+            "contradictions": index.places(repeats & ~agrees),
+            "leak": index.places(leaks),
+        },
         dropped=dict(dataset.import_report.get("dropped", {})),
+        encoding=dict(dataset.import_report.get("encoding", {})),
         findings=[],
     )
-    report.findings.extend(findings(report))
-    return report
+    imported = [Finding.from_json(finding) for finding in dataset.import_report.get("findings", ())]
+    return replace(report, findings=in_order([*findings_of_check(report), *imported]))
 
 
-def findings(report: CheckReport) -> Iterator[Finding]:
-    """Errors, then warnings, then what is merely good to know. Pure."""
-    yield from _errors(report)
-    yield from _warnings(report)
-    if report.duplicates:
-        yield Finding("info", "duplicates", f"{report.duplicates} rows repeat an earlier row.")
-    for reason, count in report.dropped.get("counts", {}).items():
-        yield Finding(
-            "info", f"dropped_{reason}", f"{count} rows of the file were left out: {reason.replace('_', ' ')}."
-        )
+def in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """By gravity."""
+    return sorted(findings, key=lambda finding: ("error", "warning", "info").index(finding.severity))
 
 
-def _errors(report: CheckReport) -> Iterator[Finding]:
-    if report.text_column is None:
-        yield Finding("error", "no_text", "No column holds texts. Name one: --text-column …")
-    if report.label_column is None:
-        yield Finding("error", "no_label", "No column holds labels. Name one: --label-column …")
-        return
-    learnable = [name for name, counts in report.classes.items() if sum(counts.values()) >= FEWEST_ROWS_PER_CLASS]
-    if len(report.classes) < 2:
-        yield Finding(
-            "error",
-            "one_class",
-            f"Column {report.label_column} holds {len(report.classes)} class; a classifier needs 2.",
-        )
-    elif len(learnable) < 2:
-        yield Finding("error", "too_few_rows", f"At least two classes need {FEWEST_ROWS_PER_CLASS} rows each.")
+# First pass: a few numbers of each row --------------------------------------------------------------------------------
 
 
-def _warnings(report: CheckReport) -> Iterator[Finding]:
-    for column in report.columns:
-        if column["empty"] and column["name"] in (report.text_column, report.label_column):
-            yield Finding(
-                "warning", "empty", f"{column['empty']} rows have no {column['name']}; a run leaves them out."
-            )
-    if report.shared_across_splits:
-        yield Finding(
-            "warning",
-            "leak",
-            f"{report.shared_across_splits} rows of validation and test have a text that an earlier split has too: scores on them flatter.",
-        )
-    if report.contradictions:
-        yield Finding(
-            "warning",
-            "contradictions",
-            f"{report.contradictions} rows have a text that is labelled otherwise elsewhere.",
-        )
-    yield from _warnings_of_classes(report.classes)
-
-
-def _warnings_of_classes(classes: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
-    totals = Counter({name: sum(counts.values()) for name, counts in classes.items()})
-    rare = [name for name, count in totals.items() if count < FEWEST_ROWS_PER_CLASS]
-    if rare:
-        yield Finding("warning", "rare_classes", f"Too rare to be tested on: {', '.join(sorted(rare)[:10])}.")
-    if len(totals) > 1:
-        (commonest, most), (rarest, least) = totals.most_common()[0], totals.most_common()[-1]
-        if most >= IMBALANCE * max(least, 1):
-            yield Finding(
-                "warning",
-                "imbalance",
-                f"{commonest} has {most} rows and {rarest} {least}: try --set class_weights=balanced.",
-            )
-    for twins in _same_but_for_case(totals):
-        yield Finding(
-            "warning", "similar_classes", f"These class names differ only in case or spacing: {', '.join(twins)}."
-        )
-
-
-def _same_but_for_case(names: Sequence[str] | Counter[str]) -> list[list[str]]:
-    folded: dict[str, list[str]] = {}
-    for name in sorted(names):
-        folded.setdefault(" ".join(name.casefold().split()), []).append(name)
-    return [twins for twins in folded.values() if len(twins) > 1]
-
-
-def _read(dataset: OpenDataset, splits: Sequence[str], text: str | None, label: str | None) -> _Rows:
+def _read(dataset: OpenDataset, text: str | None, label: str | None, progress: Progress) -> _Index:
     columns = [name for name in (text, label) if name is not None]
-    parts: list[tuple[Ints, Ints, Ints]] = []
-    labels: list[pa.Array] = []
-    for position, split in enumerate(splits):
+    coder = LabelCoder(dataset.plain_field(label) if label else None)
+    parts: list[tuple[Rows, Ints, Codes, Rows]] = [(_no(np.int8), _no(np.int64), _no(np.int32), _no(np.int32))]
+    total, done = sum(map(dataset.rows, dataset.files)), 0
+    for position, split in enumerate(dataset.files):
         for batch in dataset.batches(split, columns) if columns else ():
-            texts = batch.column(text) if text else pa.nulls(len(batch), pa.string())
-            lengths = pc.fill_null(pc.utf8_length(trimmed_text(texts)), 0).cast(pa.int64()).to_numpy()
-            parts.append((np.full(len(batch), position), fingerprints(texts), lengths))
-            labels.append(label_text(batch.column(label)) if label else pa.nulls(len(batch), pa.string()))
-    joined = pa.chunked_array(labels, pa.string())
-    names = tuple(sorted(pc.unique(joined).drop_null().to_pylist()))
-    codes = pc.fill_null(pc.index_in(joined, pa.array(names, pa.string())), -1).combine_chunks().cast(pa.int64())
-    split_of, prints, lengths = (
-        (np.concatenate(column) for column in zip(*parts, strict=True)) if parts else (np.empty(0, np.int64),) * 3
+            texts = trimmed_text(batch.column(text)) if text else pa.nulls(len(batch), pa.string())
+            lengths = pc.fill_null(pc.utf8_length(texts), 0).cast(pa.int32()).to_numpy(zero_copy_only=False)
+            codes = coder.add(batch.column(label) if label else None, len(batch))
+            parts.append((np.full(len(batch), position, np.int8), fingerprints(texts), codes, lengths))
+            done += len(batch)
+            progress({"stage": "checking", "done": done, "of": total})
+    splits, prints, codes, lengths = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _Index(tuple(dataset.files), splits, prints, codes, coder.finish(), lengths)
+
+
+def _no(kind: Any) -> Any:
+    return np.empty(0, kind)
+
+
+def _classes_by_split(index: _Index) -> dict[str, dict[str, int]]:
+    counts = np.stack(
+        [index.labels.rows_by_class(index.codes[index.splits == split]) for split in range(len(index.names))], axis=1
     )
-    return _Rows(split_of, prints, codes.to_numpy(zero_copy_only=False), lengths, names)
-
-
-def _classes_by_split(rows: _Rows, splits: Sequence[str]) -> dict[str, dict[str, int]]:
-    filled = rows.labels >= 0
-    counts = np.zeros((len(rows.names), len(splits)), dtype=np.int64)
-    np.add.at(counts, (rows.labels[filled], rows.splits[filled]), 1)
     order = np.argsort(-counts.sum(1), kind="stable")
-    return {rows.names[code]: dict(zip(splits, counts[code].tolist(), strict=True)) for code in order}
+    return {
+        index.labels.classes[number]: dict(zip(index.names, counts[number].tolist(), strict=True)) for number in order
+    }
 
 
-def _repetitions(rows: _Rows) -> tuple[int, int]:
-    """Rows that repeat an earlier one's text: with the same label, and with another."""
-    filled = rows.texts >= 0
-    pairs = np.stack([rows.texts[filled], rows.labels[filled]], axis=1)
-    distinct_pairs, distinct_texts = len(np.unique(pairs, axis=0)), len(np.unique(pairs[:, 0]))
-    return len(pairs) - distinct_pairs, distinct_pairs - distinct_texts
-
-
-def _shared(rows: _Rows) -> int:
-    shared = 0
-    for position in range(1, int(rows.splits.max(initial=0)) + 1):
-        here, earlier = rows.texts[rows.splits == position], rows.texts[rows.splits < position]
-        shared += int(np.isin(here[here >= 0], earlier).sum())
-    return shared
-
-
-def _lengths(rows: _Rows) -> dict[str, float]:
-    filled = rows.lengths[rows.texts >= 0]
+def _lengths(index: _Index) -> dict[str, float]:
+    filled = index.lengths[index.texts >= 0]
     if not len(filled):
         return {}
     return {"mean": round(float(filled.mean()), 1), "median": float(np.median(filled)), "longest": float(filled.max())}
@@ -188,5 +157,95 @@ def _describe_column(dataset: OpenDataset, name: str) -> dict[str, Any]:
         for batch in dataset.batches(split, [name]):
             values = batch.column(0)
             empty += values.null_count if not pa.types.is_string(values.type) else trimmed_text(values).null_count
-    kind = "class label" if name in dataset.classes else str(dataset.schema.field(name).type)
+    kind = str(dataset.schema.field(name).type)
+    if name in dataset.classes:
+        kind = "class labels" if pa.types.is_list(dataset.schema.field(name).type) else "class label"
     return {"name": name, "type": kind, "empty": empty}
+
+
+# Second pass: the texts themselves, or a sample of them ---------------------------------------------------------------
+
+
+def _look_at_texts(
+    dataset: OpenDataset, text: str | None, index: _Index, distinct: Mask, tokens: Tokens | None, progress: Progress
+) -> tuple[NearDuplicates | None, TokenLengths | None]:
+    if text is None or not distinct.any():
+        return None, None
+    compared = _sample(np.flatnonzero(distinct), MOST_COMPARED)
+    counted = np.isin(compared, _sample(compared, MOST_TOKENISED))
+    marks, lengths, heads = [], [], list[str]()
+    for texts, wanted in _sampled_texts(dataset, text, compared, counted):
+        marks.append(signatures(texts))
+        heads += [content[:SHOWN_CHARACTERS] for content in texts]
+        if tokens is not None:
+            lengths.append(
+                tokens.counter.count([content for content, is_wanted in zip(texts, wanted, strict=True) if is_wanted])
+            )
+        progress({"stage": "near_duplicates", "done": len(heads), "of": len(compared)})
+    near = _near_duplicates(index, compared, np.concatenate(marks), heads, int(distinct.sum()))
+    return near, _token_lengths(tokens, np.concatenate(lengths)) if tokens is not None else None
+
+
+def _sample(rows: Rows, most: int) -> Rows:
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(_SEED).choice(rows, most, replace=False))
+
+
+def _sampled_texts(
+    dataset: OpenDataset, text: str, rows: Rows, marked: Mask
+) -> Iterator[tuple[list[str], Sequence[bool]]]:
+    """The texts of these rows, which are in ascending order, batch by batch, each with its mark."""
+    start, position = 0, 0
+    for split in dataset.files:
+        for batch in dataset.batches(split, [text]):
+            until = int(np.searchsorted(rows, start + len(batch)))
+            here = slice(position, until)
+            values = trimmed_text(batch.column(0)).take(pa.array(rows[here] - start))
+            if len(values):
+                yield values.to_pylist(), marked[here].tolist()
+            start, position = start + len(batch), until
+
+
+def _near_duplicates(index: _Index, rows: Rows, marks: Any, heads: Sequence[str], distinct: int) -> NearDuplicates:
+    pairs, similarities = similar_pairs(marks)
+    twins, first = np.unique(pairs[:, 1], return_index=True)  # of each later row, its earliest twin
+    left, right = rows[pairs[first, 0]], rows[twins]
+    across = index.splits[left] != index.splits[right]
+    shown = np.argsort(~across, kind="stable")[: EXAMPLES // 2]
+    return NearDuplicates(
+        threshold=THRESHOLD,
+        compared=len(rows),
+        distinct=distinct,
+        rows=len(twins),
+        across_splits=int(across.sum()),
+        examples=[
+            {
+                "similarity": round(float(similarities[first[number]]), 2),
+                "earlier": {**index.places(left[number : number + 1])[0], "text": heads[pairs[first[number], 0]]},
+                "later": {**index.places(right[number : number + 1])[0], "text": heads[twins[number]]},
+            }
+            for number in shown
+        ],
+    )
+
+
+def _token_lengths(tokens: Tokens, lengths: Ints) -> TokenLengths:
+    limit = tokens.counter.limit
+    bounds = sorted({*(bound for bound in (*_BINS, limit) if bound < lengths.max()), int(lengths.max())})
+    reached = np.searchsorted(np.sort(lengths), bounds, side="right")
+    histogram = [
+        {"up_to": bound, "texts": int(count)}
+        for bound, count in zip(bounds, np.diff(reached, prepend=0).tolist(), strict=True)
+    ]
+    return TokenLengths(
+        base=tokens.base,
+        limit=limit,
+        counted=len(lengths),
+        mean=round(float(lengths.mean()), 1),
+        median=float(np.median(lengths)),
+        p95=float(np.percentile(lengths, 95)),
+        longest=int(lengths.max()),
+        over=int((lengths > limit).sum()),
+        histogram=histogram,
+    )

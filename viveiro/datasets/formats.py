@@ -1,42 +1,68 @@
 """Which kind of table a file holds, decided from its bytes: names and extensions lie."""
 
-import codecs
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from viveiro.datasets.encodings import Encoding, encoding_of, marked_encoding
 from viveiro.errors import UnreadableFile
+from viveiro.locale import Sentence
 
 SAMPLE_BYTES: Final = 256 * 1024
-CHUNK_BYTES: Final = 2**20
 DELIMITERS: Final = ",;\t|~^:\x1f"
 """In order of preference when two explain a file equally well."""
+MOST_COLUMNS: Final = 1000
 _BINARY: Final = {
-    b"PK\x03\x04": "a zip archive or a spreadsheet (xlsx, ods)",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook (xls)",
-    b"%PDF": "a PDF document",
-    b"\x1f\x8b": "a gzip archive",
-    b"SQLite format 3": "an SQLite database",
+    b"PK\x03\x04": Sentence("a zip archive"),
+    b"PK\x05\x06": Sentence("an empty zip archive"),
+    b"\xd0\xcf\x11\xe0": Sentence("an old Excel workbook (xls)"),
+    b"%PDF": Sentence("a PDF document"),
+    b"\x1f\x8b": Sentence("a gzip archive"),
+    b"BZh": Sentence("a bzip2 archive"),
+    b"\xfd7zXZ": Sentence("an xz archive"),
+    b"7z\xbc\xaf": Sentence("a 7-Zip archive"),
+    b"\x28\xb5\x2f\xfd": Sentence("a zstd archive"),
+    b"SQLite format 3": Sentence("an SQLite database"),
+    b"\x89PNG": Sentence("a picture (PNG)"),
+    b"\xff\xd8\xff": Sentence("a picture (JPEG)"),
+    b"ARROW1": Sentence("an Arrow file"),
+    b"Obj\x01": Sentence("an Avro file"),
+    b"ORC": Sentence("an ORC file"),
 }
-_UNDEFINED_IN_CP1252: Final = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
+_TAR_MAGIC: Final = (257, b"ustar")
+_WORKBOOKS: Final = {
+    "xl/": Sentence("an Excel workbook (xlsx)"),
+    "content.xml": Sentence("a LibreOffice document (ods, odt)"),
+}
+_BINARY_SHARE: Final = 0.05
+"""Of control characters in a sample: with more of them it is no text."""
+_CONTROLS: Final = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1b\x1f")
 
 
 @dataclass(frozen=True, slots=True)
 class Csv:
     """`names` are the header's, made unique; the header itself is still in the file."""
 
-    encoding: str
+    encoding: Encoding
     delimiter: str
     names: tuple[str, ...]
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Columns whose name was blank or taken: the name they got, and what the header says."""
 
 
 @dataclass(frozen=True, slots=True)
 class JsonLines:
-    encoding: str
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class JsonArray:
+    encoding: Encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +70,13 @@ class Parquet:
     pass
 
 
-FileFormat: TypeAlias = Csv | JsonLines | Parquet
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A folder, as an uncompressed tar."""
+
+
+TableFormat: TypeAlias = Csv | JsonLines | JsonArray | Parquet
+FileFormat: TypeAlias = TableFormat | Archive
 
 
 def sniff(path: Path, name: str) -> FileFormat:
@@ -57,35 +89,17 @@ def sniff(path: Path, name: str) -> FileFormat:
         head = file.read(SAMPLE_BYTES)
     if head.startswith(b"PAR1"):
         return Parquet()
-    _refuse_binary(head, name)
-    encoding = _encoding_of_file(path, head)
+    if head[_TAR_MAGIC[0] :].startswith(_TAR_MAGIC[1]):
+        return Archive()
+    _refuse_binary(path, head, name)
+    encoding = encoding_of(path)
     whole = len(head) < SAMPLE_BYTES
-    sample = head.decode(encoding, errors="ignore").removeprefix("\ufeff")
+    sample = head.decode(encoding.name, errors="ignore").removeprefix("\ufeff")
     if not sample.strip():
         raise UnreadableFile("{name} is empty. Send a file with a header and at least one row below it.", name=name)
     if sample.lstrip()[0] in "{[":
         return _json_format(sample, encoding, name, whole=whole)
-    delimiter = guess_delimiter(sample, whole=whole)
-    return Csv(encoding, delimiter, unique_names(_rows(sample, delimiter)[0]))
-
-
-def guess_encoding(chunks: Iterable[bytes]) -> str:
-    """UTF-8 when it is that, even with a few broken bytes; else the Windows code page, else latin-1.
-
-    The whole text is looked at: a file whose first accent comes after a million rows is common.
-    """
-    strict = codecs.getincrementaldecoder("utf-8")()
-    lenient = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    valid, accents, broken, undefined = True, 0, 0, False
-    for chunk in chunks:
-        text = lenient.decode(chunk)
-        broken += text.count("\ufffd")
-        accents += len(text) - len(text.encode("ascii", "ignore"))
-        undefined = undefined or any(byte in chunk for byte in _UNDEFINED_IN_CP1252)
-        valid = valid and _decodes(strict, chunk)
-    if valid or accents - broken > broken:
-        return "utf-8"
-    return "latin-1" if undefined else "cp1252"
+    return _csv_format(sample, encoding, name, whole=whole)
 
 
 def guess_delimiter(sample: str, *, whole: bool) -> str:
@@ -97,59 +111,79 @@ def guess_delimiter(sample: str, *, whole: bool) -> str:
 
 def unique_names(header: Iterable[str]) -> tuple[str, ...]:
     """Column names that can be told apart: blanks are numbered, repetitions get a suffix."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for position, raw in enumerate(header, start=1):
         name = base = raw.strip() or f"column_{position}"
         repetition = 2
         while name in names:
             name, repetition = f"{base}_{repetition}", repetition + 1
-        names.append(name)
+        names[name] = None
     return tuple(names)
 
 
-def _refuse_binary(head: bytes, name: str) -> None:
+def _csv_format(sample: str, encoding: Encoding, name: str, *, whole: bool) -> Csv:
+    delimiter = guess_delimiter(sample, whole=whole)
+    header = _rows(sample, delimiter)[0]
+    if len(header) > MOST_COLUMNS:
+        raise UnreadableFile(
+            "The first line of {name} has {columns} fields, and a table may have {most} columns. "
+            "Is its first line a header? Leave out the columns that are not needed.",
+            name=name,
+            columns=len(header),
+            most=MOST_COLUMNS,
+        )
+    names = unique_names(header)
+    renamed = {new: old.strip() for new, old in zip(names, header, strict=True) if new != old.strip()}
+    return Csv(encoding, delimiter, names, renamed)
+
+
+def _refuse_binary(path: Path, head: bytes, name: str) -> None:
     for magic, what in _BINARY.items():
         if head.startswith(magic):
             raise UnreadableFile(
-                "{name} is {what}, not a table of text. Save it as CSV, JSON Lines or Parquet, then import that.",
+                "{name} is {what}, not a table of text. Save it as CSV, JSON Lines or Parquet (or unpack it), then import that.",
                 name=name,
-                what=what,
+                what=_kind_of_zip(path) if magic == b"PK\x03\x04" else what,
             )
-    if b"\0" in head and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if marked_encoding(head) is None and len(head.translate(None, _CONTROLS)) < len(head) * (1 - _BINARY_SHARE):
         raise UnreadableFile("{name} is a binary file, not a table. Import CSV, JSON Lines or Parquet.", name=name)
 
 
-def _encoding_of_file(path: Path, head: bytes) -> str:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if head.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    with path.open("rb") as file:
-        return guess_encoding(iter(lambda: file.read(CHUNK_BYTES), b""))
-
-
-def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
+def _kind_of_zip(path: Path) -> Sentence:
     try:
-        decoder.decode(chunk)
-    except UnicodeDecodeError:
-        return False
-    return True
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        names = []
+    for beginning, what in _WORKBOOKS.items():
+        if any(name.startswith(beginning) for name in names):
+            return what
+    return Sentence("a zip archive or a spreadsheet")
 
 
-def _json_format(sample: str, encoding: str, name: str, *, whole: bool) -> FileFormat:
+def _json_format(sample: str, encoding: Encoding, name: str, *, whole: bool) -> FileFormat:
     first = next(line for line in sample.splitlines() if line.strip())
     is_cut = not whole and "\n" not in sample.lstrip()
-    if first.lstrip().startswith("{") and (is_cut or _is_json_object(first)):
+    if first.lstrip().startswith("{") and (is_cut or _is_json_object(first) or _mostly_objects(sample)):
         return JsonLines(encoding)
+    if sample.lstrip().startswith("[") and sample.lstrip()[1:].lstrip()[:1] in ("{", "]", ""):
+        return JsonArray(encoding)
     raise UnreadableFile(
-        "{name} looks like JSON, but not like JSON Lines. Write one object a line, each with the same keys.", name=name
+        "{name} looks like JSON, but holds no rows. Write one object a line, or a list of objects, each with the same keys.",
+        name=name,
     )
+
+
+def _mostly_objects(sample: str) -> bool:
+    """Whether only the first line is broken."""
+    lines = [line for line in sample.splitlines() if line.strip()][1:50]
+    return bool(lines) and 2 * sum(map(_is_json_object, lines)) > len(lines)
 
 
 def _is_json_object(line: str) -> bool:
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

@@ -1,5 +1,6 @@
 """Files on their way in: kept in the data folder until the job that reads them."""
 
+import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ def receive_file(settings: Settings, size: int | None) -> Iterator[IncomingFile]
     try:
         with path.open("wb") as file:
             yield IncomingFile(path.name, file)
-    except BaseException:
+    except BaseException as error:
         path.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise StorageFull from error
         raise

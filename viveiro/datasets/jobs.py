@@ -3,17 +3,29 @@
 import shutil
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from viveiro.datasets.importing import import_table
-from viveiro.datasets.service import ImportOptions, check_revision, dataset_ref, incoming_path, open_revision
+from viveiro.datasets.service import (
+    ImportOptions,
+    choose_columns,
+    dataset_ref,
+    import_table,
+    incoming_path,
+    open_revision,
+    resolve_base,
+)
 from viveiro.db import utc_now
+from viveiro.errors import NotOffered
 from viveiro.hub.folders import Publication, Publisher
+from viveiro.hub.imports import check_out_base
 from viveiro.jobs.context import JobContext
 from viveiro.jobs.kinds import job_kind
 from viveiro.jobs.schedules import schedule
 from viveiro.jobs.types import Isolation
 from viveiro.types import Visibility
+
+if TYPE_CHECKING:
+    from viveiro.datasets.check import Tokens
 
 
 @job_kind("dataset-import")
@@ -50,11 +62,35 @@ def _write_folder(job: JobContext, upload_id: str, options: ImportOptions) -> Pa
 
 @job_kind("dataset-check")
 def check_dataset(
-    job: JobContext, *, repo_id: str, sha: str, text_column: str | None, label_column: str | None
+    job: JobContext,
+    *,
+    repo_id: str,
+    sha: str,
+    text_column: str | None,
+    label_column: str | None,
+    base: str | None = None,
 ) -> dict[str, Any]:
+    """Answers the report."""
+    from viveiro.datasets import check
+
     with Publisher.of_job(job) as publisher:
         dataset = open_revision(publisher.hub, publisher.viewer, dataset_ref(repo_id), sha)
-        return check_revision(dataset, text_column, label_column).to_json()
+        named = {role: name for role, name in (("text", text_column), ("label", label_column)) if name is not None}
+        columns = choose_columns(dataset, "text-classification", named)
+        tokens = _tokens(publisher, base)
+        return check.check_dataset(dataset, columns.get("text"), columns.get("label"), tokens, job.progress).to_json()
+
+
+def _tokens(publisher: Publisher, base: str | None) -> "Tokens | None":
+    """The tokenizer of the base that a run would start from. None where that is a starter that is not installed."""
+    from viveiro.datasets.check import Tokens
+    from viveiro.ml.token_lengths import TokenCounter
+
+    try:
+        repo, sha = resolve_base(publisher.hub, publisher.viewer, base)
+    except NotOffered:
+        return None
+    return Tokens(repo.name, TokenCounter(check_out_base(publisher, repo, sha)))
 
 
 @job_kind("incoming-sweep", isolation=Isolation.THREAD)

@@ -7,10 +7,9 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from viveiro.datasets.separators import MISSING_LABELS, evident_separator
 from viveiro.datasets.types import MAX_CLASSES, ColumnProfile, ColumnType
 
-MISSING_LABELS: Final = ("", "nan", "NaN", "null", "NULL", "#N/A")
-"""How programs write a label that is not there. Words that people use as classes ("none", "NA") are not among them."""
 # No leading zeros, no more digits than a number holds: 00123 and a 20-digit code would come back changed.
 _INTEGER: Final = r"^-?(0|[1-9]\d{0,17})$"
 _NUMBER: Final = r"^-?((0|[1-9]\d{0,14})(\.\d{1,15})?|\.\d{1,15})([eE][-+]?\d{1,2})?$"
@@ -22,7 +21,8 @@ def trimmed_text(values: pa.Array) -> pa.Array:
     """Any column as text without surrounding blanks; null where nothing is left. 1.0 reads 1 where all are whole."""
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
-        if pc.all(pc.equal(values, pc.floor(values)), min_count=0).as_py():
+        is_whole = pc.and_(pc.equal(values, pc.floor(values)), pc.less(pc.abs(values), 2.0**53))
+        if pc.all(is_whole, min_count=0).as_py():
             values = pc.cast(values, pa.int64())
     text = pc.utf8_trim_whitespace(values.cast(pa.string()))
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
@@ -44,6 +44,7 @@ class Profiler:
     """Whether the type has to be guessed from the text."""
     rows: int = 0
     filled: int = 0
+    filled_lists: int = 0
     characters: int = 0
     longest: int = 0
     filled_when_counted: int = 0
@@ -51,9 +52,12 @@ class Profiler:
     _fits: dict[str, bool] = field(default_factory=lambda: dict.fromkeys((_INTEGER, _NUMBER, _BOOLEAN, _DATE), True))
 
     def add(self, column: pa.Array) -> None:
+        self.rows += len(column)
+        if pa.types.is_list(self.arrow_type):
+            self.filled_lists += len(column) - column.null_count
+            column = pc.list_flatten(column)
         text = trimmed_text(column).drop_null()
         lengths = pc.utf8_length(text)
-        self.rows += len(column)
         self.filled += len(text)
         self.characters += pc.sum(lengths).as_py() or 0
         self.longest = max(self.longest, pc.max(lengths).as_py() or 0)
@@ -66,12 +70,13 @@ class Profiler:
             name=self.name,
             type=self._type(),
             rows=self.rows,
-            filled=self.filled,
+            filled=self.filled_lists or self.filled,
             distinct=len(self.values),
             distinct_share=len(self.values) / self.filled_when_counted if self.filled_when_counted else 0.0,
             mean_length=self.characters / self.filled if self.filled else 0.0,
             longest=self.longest,
             dates=self._dates(),
+            separator=evident_separator(self.values) if self.textual else None,
         )
 
     def _count(self, text: pa.Array) -> None:
@@ -96,6 +101,8 @@ class Profiler:
 
 
 def _type_of(arrow_type: pa.DataType) -> ColumnType:
+    if pa.types.is_list(arrow_type):
+        return ColumnType.LIST
     if pa.types.is_boolean(arrow_type):
         return ColumnType.BOOLEAN
     if pa.types.is_integer(arrow_type):
@@ -112,7 +119,7 @@ def typed(column: pa.Array, kind: ColumnType) -> pa.Array:
             return trimmed_text(column).cast(pa.float64())
         case ColumnType.BOOLEAN:
             return pc.equal(pc.utf8_lower(trimmed_text(column)), "true")
-        case ColumnType.STRING:
+        case ColumnType.STRING | ColumnType.LIST:
             return column
 
 
@@ -122,4 +129,5 @@ def arrow_type(kind: ColumnType) -> Any:
         ColumnType.NUMBER: pa.float64(),
         ColumnType.BOOLEAN: pa.bool_(),
         ColumnType.STRING: pa.string(),
+        ColumnType.LIST: pa.list_(pa.string()),
     }[kind]

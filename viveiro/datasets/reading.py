@@ -3,33 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from viveiro.datasets.features import class_names, decode_class_labels
-from viveiro.datasets.importing import BATCH_ROWS, REPORT_FILE
+from viveiro.datasets.layouts import SPLIT_WORDS, split_of
+from viveiro.datasets.sources.parquet import rows_per_batch
+from viveiro.datasets.types import REPORT_FILE
 from viveiro.errors import EntryNotFound, UnknownColumn, UnusableData
 from viveiro.hub.folders import open_entry
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo, TreeEntry
-
-_SPLIT_WORDS: Final = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
-    "evaluation": "test",
-}
-"""How `datasets` reads file and folder names."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +43,13 @@ class OpenDataset:
         """Names of the classes of every ClassLabel column."""
         return class_names(self.schema)
 
+    def plain_field(self, column: str) -> pa.Field:
+        """Name and type as `batches` gives the column."""
+        field = self.schema.field(column)
+        if column not in self.classes:
+            return field
+        return pa.field(column, pa.list_(pa.string()) if pa.types.is_nested(field.type) else pa.string())
+
     def rows(self, split: str) -> int:
         return sum(file.metadata.num_rows for file in self.files.get(split, ()))
 
@@ -68,7 +62,7 @@ class OpenDataset:
         """The named columns in that order; labels by name, not by number."""
         self.require(*columns)
         for file in self.files.get(split, ()):
-            for batch in file.iter_batches(BATCH_ROWS, columns=list(columns)):
+            for batch in file.iter_batches(rows_per_batch(file), columns=list(columns)):
                 yield pa.record_batch([self._column(batch, name) for name in columns], names=list(columns))
 
     def table(self, split: str, columns: Sequence[str]) -> pa.Table:
@@ -96,19 +90,9 @@ def open_dataset(hub: Hub, repo: Repo, sha: str) -> OpenDataset:
         )
     files = {
         split: tuple(_open_parquet(hub, repo, entry) for entry in by_split[split])
-        for split in sorted(by_split, key=list(dict.fromkeys(_SPLIT_WORDS.values())).index)
+        for split in sorted(by_split, key=list(dict.fromkeys(SPLIT_WORDS.values())).index)
     }
     return OpenDataset(repo.name, sha, files, _import_report(hub, repo, sha))
-
-
-def split_of(path: str) -> str:
-    """The split that a file belongs to by its name or its folder's; train when they say nothing."""
-    file = PurePosixPath(path)
-    for part in (file.stem, *reversed(file.parts[:-1])):
-        for word in part.lower().replace("_", "-").replace(".", "-").split("-"):
-            if word in _SPLIT_WORDS:
-                return _SPLIT_WORDS[word]
-    return "train"
 
 
 def _by_split(entries: Sequence[TreeEntry]) -> dict[str, list[TreeEntry]]:

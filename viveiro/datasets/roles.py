@@ -5,11 +5,42 @@ from collections.abc import Sequence
 from typing import Final
 
 from viveiro.datasets.types import MAX_CLASSES, ColumnProfile, ColumnType, Roles
-from viveiro.errors import UnknownColumn, UnusableData
+from viveiro.errors import OneColumnTwice, UnknownColumn, UnusableData
 
 _LABEL_NAMES: Final = [
-    *("label", "labels", "category", "class", "target", "intent", "sentiment", "topic", "type", "y"),
-    *("rotulo", "rótulo", "categoria", "classe", "alvo", "intencao", "intenção", "sentimento", "tipo"),
+    *(
+        "label",
+        "labels",
+        "category",
+        "categories",
+        "class",
+        "classes",
+        "tags",
+        "tag",
+        "genre",
+        "genres",
+        "target",
+        "intent",
+        "sentiment",
+        "topic",
+        "type",
+        "y",
+    ),
+    *(
+        "rotulo",
+        "rótulo",
+        "rotulos",
+        "rótulos",
+        "categoria",
+        "categorias",
+        "classe",
+        "classes",
+        "alvo",
+        "intencao",
+        "intenção",
+        "sentimento",
+        "tipo",
+    ),
 ]
 _TEXT_NAMES: Final = {
     *("text", "texts", "sentence", "content", "message", "review", "comment", "description", "document"),
@@ -21,20 +52,29 @@ _SHORTEST_TEXT: Final = 12
 
 
 def choose_roles(
-    profiles: Sequence[ColumnProfile], *, text: str | None = None, label: str | None = None, unlabelled: bool = False
+    profiles: Sequence[ColumnProfile],
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    separator: str | None = None,
+    unlabelled: bool = False,
 ) -> Roles:
     """What the owner said, and guesses for the rest.
 
     Raises:
         UnknownColumn: a named column does not exist.
+        OneColumnTwice: text and label are the same.
         UnusableData: the named label has too many values to be one.
     """
     names = [profile.name for profile in profiles]
     for named in (text, label):
         if named is not None and named not in names:
             raise UnknownColumn(named, names)
+    if label is not None and label == text:
+        raise OneColumnTwice(label)
     if label is not None:
-        _require_classes(next(profile for profile in profiles if profile.name == label))
+        if separator is None:
+            _require_classes(next(profile for profile in profiles if profile.name == label))
     elif not unlabelled:
         label = _guess_label([profile for profile in profiles if profile.name != text])
     texts = _guess_texts([profile for profile in profiles if profile.name not in (label, text)])
@@ -45,7 +85,7 @@ def choose_roles(
 
 def _guess_label(profiles: Sequence[ColumnProfile]) -> str | None:
     """By name first; else the column of fewest values that repeat."""
-    candidates = [profile for profile in profiles if 0 < profile.distinct <= MAX_CLASSES]
+    candidates = [profile for profile in profiles if 0 < profile.distinct <= MAX_CLASSES or profile.separator]
     for name in _LABEL_NAMES:
         for profile in candidates:
             if name in _words(profile.name) and (profile.distinct_share < 1 or profile.name.lower() == name):
@@ -86,9 +126,10 @@ def _words(name: str) -> list[str]:
 
 
 def _require_classes(profile: ColumnProfile) -> None:
-    if profile.distinct > MAX_CLASSES:
+    if profile.distinct > MAX_CLASSES and profile.separator is None:
         raise UnusableData(
-            "Column {column!r} has over {limit} different values, so it is no label. Name another: --label-column …",
+            "Column {column!r} has over {limit} different values, so it is no label. Name another (--label-column …), or say "
+            "what stands between the labels of a row (--label-separator …).",
             column=profile.name,
             limit=MAX_CLASSES,
         )

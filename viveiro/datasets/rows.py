@@ -1,39 +1,19 @@
 """The rows of a dataset by role: what a run learns from, chooses by and is judged on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from viveiro.datasets.fingerprints import fingerprints
+from viveiro.datasets.labels import LabelCoder
 from viveiro.datasets.profile import label_text, trimmed_text
 from viveiro.datasets.reading import OpenDataset
+from viveiro.datasets.separators import names_in
 from viveiro.datasets.splits import linked_groups, split_groups
-from viveiro.datasets.types import FRACTIONS, SPLITS
+from viveiro.datasets.types import FRACTIONS, LabelledRows, Table
 from viveiro.errors import UnusableData
-
-Table: TypeAlias = dict[str, list[str]]
-"""Columns by role, as a task wants them."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledRows:
-    train: Table
-    validation: Table
-    test: Table
-    left_out: int
-    """Rows without text or label."""
-
-    @property
-    def known(self) -> Table:
-        """All that the model may have learnt from: what its baselines may learn from too."""
-        return {role: [*self.train[role], *self.validation[role]] for role in self.train}
-
-    @property
-    def counts(self) -> dict[str, int]:
-        return {split: len(getattr(self, split)["text"]) for split in SPLITS}
 
 
 def read_rows(dataset: OpenDataset, columns: Mapping[str, str], seed: int) -> LabelledRows:
@@ -65,23 +45,32 @@ def _shares_to_take(tables: Mapping[str, Table]) -> list[tuple[str, float]]:
 
 
 def _filled(table: pa.Table, columns: Mapping[str, str]) -> Table:
-    texts = _column(trimmed_text, table, columns["text"])
-    labels = _column(label_text, table, columns["label"])
+    texts = _texts(table.column(columns["text"]))
+    labels = _labels(table.column(columns["label"]))
     pairs = [(text, label) for text, label in zip(texts, labels, strict=True) if text is not None and label is not None]
     return {"text": [text for text, _ in pairs], "label": [label for _, label in pairs]}
 
 
-def _column(read: Any, table: pa.Table, name: str) -> list[str | None]:
-    column = table.column(name).combine_chunks()
-    values: list[str | None] = read(column).to_pylist()
+def _texts(column: pa.ChunkedArray) -> list[str | None]:
+    values: list[str | None] = trimmed_text(column.combine_chunks()).to_pylist()
     return values
 
 
+def _labels(column: pa.ChunkedArray) -> list[Any]:
+    """Names, or lists of names where a row has several; None where there is none."""
+    values = column.combine_chunks()
+    if pa.types.is_nested(values.type):
+        return [None if names is None else list(names_in(names)) for names in values.to_pylist()]
+    named: list[Any] = label_text(values).to_pylist()
+    return named
+
+
 def _divide(table: Table, share: float, seed: int) -> tuple[Table, Table]:
-    names = sorted(set(table["label"]))
-    labels = np.array([names.index(label) for label in table["label"]], dtype=np.int64)
+    labels = pa.array(table["label"])
+    coder = LabelCoder(pa.field("label", labels.type))
+    codes = coder.add(labels, len(labels))
     groups = linked_groups([fingerprints(pa.array(table["text"], pa.string()))])
-    assigned = split_groups(labels, groups, (1 - share, share), seed)
+    assigned = split_groups(coder.finish().strata(codes), groups, (1 - share, share), seed)
     rest, taken = (np.flatnonzero(assigned == position).tolist() for position in (0, 1))
     return _take(table, rest), _take(table, taken)
 

@@ -1,28 +1,36 @@
-"""What can be done with datasets."""
+"""What can be done with datasets.
+
+The web process and the worker import this at their start, so whatever reads tables (pyarrow: 50 MB in each process) is
+imported by the verb that needs it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
 from viveiro.accounts.types import Viewer
-from viveiro.datasets.check import check_dataset
 from viveiro.datasets.columns import choose_columns, trainable
-from viveiro.datasets.importing import ImportOptions, ImportReport, Progress, import_table
 from viveiro.datasets.incoming import incoming_path, receive_file
-from viveiro.datasets.reading import OpenDataset, open_dataset
-from viveiro.datasets.rows import LabelledRows, read_rows
-from viveiro.datasets.sources import open_source
-from viveiro.datasets.types import CheckReport
+from viveiro.datasets.types import ImportOptions, LabelledRows, Progress
+from viveiro.hub.imports import starter_repo
 from viveiro.hub.service import Hub
+from viveiro.hub.types import Repo
 from viveiro.jobs.service import enqueue
 from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
 
+if TYPE_CHECKING:
+    from viveiro.datasets.importing import ImportReport
+    from viveiro.datasets.reading import OpenDataset
+    from viveiro.datasets.sources import Source
+
 __all__ = [
-    "CheckReport",
     "ImportOptions",
-    "ImportReport",
     "LabelledRows",
     "OpenDataset",
     "Progress",
-    "check_revision",
     "choose_columns",
     "dataset_ref",
     "import_table",
@@ -31,6 +39,7 @@ __all__ = [
     "open_source",
     "read_rows",
     "receive_file",
+    "resolve_base",
     "start_check",
     "start_import",
     "trainable",
@@ -44,36 +53,79 @@ def dataset_ref(repo_id: str) -> RepoRef:
 def start_import(
     session: Session, viewer: Viewer, ref: RepoRef, upload_id: str, options: ImportOptions, visibility: Visibility
 ) -> str:
-    """Enqueue the import of a file that has arrived; the job's id."""
+    """Enqueue the import of what has arrived; the job's id."""
     arguments = {
         "repo_id": str(ref.repo_id),
         "upload_id": upload_id,
         "visibility": visibility.value,
-        "file_name": options.file_name,
-        "text_column": options.text_column,
-        "label_column": options.label_column,
-        "unlabelled": options.unlabelled,
-        "seed": options.seed,
+        **asdict(options),
     }
     return enqueue(session, "dataset-import", arguments, owner_id=viewer.user_id)
 
 
 def start_check(
-    session: Session, viewer: Viewer, ref: RepoRef, sha: str, text_column: str | None, label_column: str | None
+    session: Session,
+    viewer: Viewer,
+    ref: RepoRef,
+    sha: str,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    base: str | None = None,
 ) -> str:
-    """Enqueue a look at every row; the job's id. Its result is the report."""
-    arguments = {"repo_id": str(ref.repo_id), "sha": sha, "text_column": text_column, "label_column": label_column}
+    """Enqueue a look at every row; the job's id. Its result is the report. `base`: the model whose tokens are counted."""
+    arguments = {
+        "repo_id": str(ref.repo_id),
+        "sha": sha,
+        "text_column": text_column,
+        "label_column": label_column,
+        "base": base,
+    }
     return enqueue(session, "dataset-check", arguments, owner_id=viewer.user_id)
 
 
-def open_revision(hub: Hub, viewer: Viewer, ref: RepoRef, revision: str) -> OpenDataset:
+def resolve_base(hub: Hub, viewer: Viewer, base: str | None) -> tuple[Repo, str]:
+    """The model whose tokens are counted, ORG/NAME[@REVISION], and its commit. None: the starter, imported when missing.
+
+    Raises:
+        RepoNotFound, RevisionNotFound: there is none, for this viewer.
+        NotOffered: the starter is not installed.
+    """
+    if base is None:
+        repo, revision = starter_repo(hub, viewer), ""
+    else:
+        name, _, revision = base.partition("@")
+        repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, RepoId.parse(name)))
+        hub.require_files(viewer, repo)
+    return repo, hub.resolve(repo, revision or "main")
+
+
+def import_table(
+    source_file: Path, options: ImportOptions, work: Path, folder: Path, progress: Progress
+) -> "ImportReport":
+    """From a file as people have it to a folder as `datasets` reads it: see `importing.import_table`."""
+    from viveiro.datasets import importing
+
+    return importing.import_table(source_file, options, work, folder, progress)
+
+
+def open_source(path: Path, name: str) -> "Source":
+    """A file as a stream of rows, whatever its form: see `sources.open_source`."""
+    from viveiro.datasets import sources
+
+    return sources.open_source(path, name)
+
+
+def open_revision(hub: Hub, viewer: Viewer, ref: RepoRef, revision: str) -> "OpenDataset":
     """The dataset at a branch, tag or commit, for whoever may read it."""
+    from viveiro.datasets.reading import open_dataset
+
     repo = hub.get_repo(viewer, ref)
     return open_dataset(hub, repo, hub.resolve(repo, revision))
 
 
-def check_revision(dataset: OpenDataset, text: str | None, label: str | None) -> CheckReport:
-    """Raises UnknownColumn. A column that is neither named nor guessed is a finding, not an error."""
-    named = {role: column for role, column in (("text", text), ("label", label)) if column is not None}
-    columns = choose_columns(dataset, "text-classification", named)
-    return check_dataset(dataset, columns.get("text"), columns.get("label"))
+def read_rows(dataset: "OpenDataset", columns: Mapping[str, str], seed: int) -> LabelledRows:
+    """The rows by role and split, in memory: see `rows.read_rows`."""
+    from viveiro.datasets import rows
+
+    return rows.read_rows(dataset, columns, seed)

@@ -1,14 +1,54 @@
-"""Which row goes to which split. Pure numpy."""
+"""Which row goes to which split. Pure numpy, in little memory: tables may have tens of millions of rows."""
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 Ints: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Rows: TypeAlias = np.ndarray[Any, np.dtype[np.integer[Any]]]
+Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+PARTS: Final = 16
+"""Sorting is done in so many parts, each of them small."""
+CHUNK_ROWS: Final = 2**18
+PLACE_BITS: Final = 40
 
 
-def linked_groups(columns: Sequence[Ints]) -> Ints:
+def first_of_equals(values: Ints) -> Rows:
+    """For each row the first one with the same value; itself where the value is negative. int32 or int64, (rows,)."""
+    first: Rows = np.arange(len(values), dtype=np.int32 if len(values) < 2**31 else np.int64)
+    for rows in _parts(values):
+        _, position, inverse = np.unique(values[rows], return_index=True, return_inverse=True)
+        first[rows] = rows[position][inverse]
+    return first
+
+
+def repeated(values: Ints) -> Mask:
+    """Rows whose value an earlier row has."""
+    result = np.zeros(len(values), dtype=bool)
+    for rows in _parts(values):
+        _, position = np.unique(values[rows], return_index=True)
+        result[rows] = True
+        result[rows[position]] = False
+    return result
+
+
+def _parts(values: Ints) -> Iterator[Rows]:
+    """Row numbers, so divided that equal values are together. Rows of negative values are in no part."""
+    for part in range(PARTS):
+        yield np.concatenate(
+            [
+                np.flatnonzero(
+                    (values[start : start + CHUNK_ROWS] % PARTS == part) & (values[start : start + CHUNK_ROWS] >= 0)
+                )
+                + start
+                for start in range(0, len(values), CHUNK_ROWS)
+            ]
+            or [np.empty(0, np.int64)]
+        )
+
+
+def linked_groups(columns: Sequence[Ints]) -> Rows:
     """Rows that share a value in any column, directly or through others, get the same group number.
 
     Args:
@@ -17,18 +57,21 @@ def linked_groups(columns: Sequence[Ints]) -> Ints:
     Returns:
         Shape (rows,): the smallest row index of each row's group.
     """
-    groups = np.arange(len(columns[0]), dtype=np.int64)
-    links = [_inverse(column) for column in columns]
-    while True:
+    links = [first_of_equals(column) for column in columns]
+    groups = links[0]
+    while len(links) > 1:
         before = groups
         for link in links:
-            groups = _smallest(groups, link)[link]
+            smallest = groups.copy()
+            np.minimum.at(smallest, link, groups)
+            groups = smallest[link]
         groups = groups[groups]
         if np.array_equal(before, groups):
-            return groups
+            break
+    return groups
 
 
-def split_groups(labels: Ints, groups: Ints, fractions: Sequence[float], seed: int) -> Ints:
+def split_groups(labels: Rows, groups: Rows, fractions: Sequence[float], seed: int) -> Rows:
     """Deal groups of rows to splits so that each class is divided as `fractions` says, as nearly as whole groups allow.
 
     A group's class is that of its first row. A class of three groups or more appears in every split, one of two in the first
@@ -40,24 +83,37 @@ def split_groups(labels: Ints, groups: Ints, fractions: Sequence[float], seed: i
         fractions: shares that add up to 1.
 
     Returns:
-        Shape (rows,): the split's position in `fractions`.
+        int8 (rows,): the split's position in `fractions`.
     """
-    heads, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(heads))
-    split_of_group = np.zeros(len(heads), dtype=np.int64)
-    classes = labels[heads]
-    for label in np.unique(classes):
-        chosen = order[classes[order] == label]
-        split_of_group[chosen] = _deal(sizes[chosen], fractions)
-    return split_of_group[members]
+    sizes = np.zeros(len(groups), dtype=np.int32)
+    np.add.at(sizes, groups, 1)
+    splits = np.zeros(len(groups), dtype=np.int8)
+    for heads in _by_class(labels, np.flatnonzero(sizes).astype(groups.dtype), seed):
+        splits[heads] = _deal(sizes[heads], fractions)
+    return splits[groups]
 
 
-def _deal(sizes: Ints, fractions: Sequence[float]) -> Ints:
+def _by_class(labels: Rows, heads: Rows, seed: int) -> Iterator[Rows]:
+    """The groups of each class, shuffled. `heads` is shuffled where it stands."""
+    np.random.default_rng(seed).shuffle(heads)
+    # Class and place in one number, sorted without a copy: argsort would take three times the memory.
+    keys = np.empty(len(heads), dtype=np.int64)
+    for start in range(0, len(keys), CHUNK_ROWS):
+        chunk = labels[heads[start : start + CHUNK_ROWS]].astype(np.int64) + 1  # unlabelled rows have -1
+        keys[start : start + CHUNK_ROWS] = (chunk << PLACE_BITS) + np.arange(start, start + len(chunk))
+    keys.sort()
+    classes = np.arange(1, int(labels.max(initial=0)) + 2, dtype=np.int64)
+    ends = np.searchsorted(keys, classes << PLACE_BITS)
+    keys &= (1 << PLACE_BITS) - 1
+    yield from (members for members in np.split(heads[keys], ends) if len(members))
+
+
+def _deal(sizes: Rows, fractions: Sequence[float]) -> Rows:
     """Splits for groups in the order given: the last splits are filled first, the first split takes the rest.
 
     Groups larger than a whole split are for the first one.
     """
-    splits = np.zeros(len(sizes), dtype=np.int64)
+    splits = np.zeros(len(sizes), dtype=np.int8)
     total, position = int(sizes.sum()), 0
     order = np.argsort(sizes > max(1, total * min(fractions)), kind="stable")
     for split in range(len(fractions) - 1, 0, -1):
@@ -71,18 +127,3 @@ def _deal(sizes: Ints, fractions: Sequence[float]) -> Ints:
         splits[order[position : position + taken]] = split
         position += taken
     return splits
-
-
-def _inverse(column: Ints) -> Ints:
-    """Equal values get equal small numbers; each negative value gets one of its own."""
-    linked = column >= 0
-    inverse = np.empty(len(column), dtype=np.int64)
-    values, inverse[linked] = np.unique(column[linked], return_inverse=True)
-    inverse[~linked] = len(values) + np.arange(int((~linked).sum()))
-    return inverse
-
-
-def _smallest(values: Ints, link: Ints) -> Ints:
-    smallest = np.full(int(link.max(initial=-1)) + 1, np.iinfo(np.int64).max, dtype=np.int64)
-    np.minimum.at(smallest, link, values)
-    return smallest

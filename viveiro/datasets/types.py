@@ -1,15 +1,27 @@
-"""What a table of examples is made of, as values. No I/O."""
+"""What a table of examples is made of, as values. No I/O, and nothing imported that weighs."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self, TypeAlias
+
+from viveiro.locale import Sentence, restored, stored
 
 SPLITS: Final = ("train", "validation", "test")
 FRACTIONS: Final = (0.7, 0.1, 0.2)
 """What share of the rows each split gets."""
 MAX_CLASSES: Final = 1000
 """A column with more distinct values than this is not a label."""
+REPORT_FILE: Final = "viveiro_import.json"
+"""What an import leaves in its repo about itself."""
+FEWEST_ROWS_PER_CLASS: Final = 3
+"""One each for training, validation and test."""
+
+Severity: TypeAlias = Literal["error", "warning", "info"]
+Progress: TypeAlias = Callable[[Mapping[str, Any]], None]
+Table: TypeAlias = dict[str, list[Any]]
+"""Columns by role, as a task wants them. A label is a string; where rows have several, a list of strings."""
 
 
 class ColumnRole(StrEnum):
@@ -30,6 +42,8 @@ class ColumnType(StrEnum):
     INTEGER = "integer"
     NUMBER = "number"
     BOOLEAN = "boolean"
+    LIST = "list"
+    """Of strings: several labels, or anything else that a row has several of."""
 
 
 class DropReason(StrEnum):
@@ -40,15 +54,49 @@ class DropReason(StrEnum):
     EMPTY_LABEL = "empty_label"
     TOO_LONG = "too_long"
     DUPLICATE = "duplicate"
+    IN_ANOTHER_SPLIT = "in_another_split"
+    """The file has splits of its own, and the row's text is also in one that is kept for judging."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What the owner said about a file. None: guess."""
+
+    file_name: str
+    text_column: str | None = None
+    label_column: str | None = None
+    label_separator: str | None = None
+    """Stands between the labels of a row that has several."""
+    unlabelled: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRows:
+    train: Table
+    validation: Table
+    test: Table
+    left_out: int
+    """Rows without text or label."""
+
+    @property
+    def known(self) -> Table:
+        """All that the model may have learnt from: what its baselines may learn from too."""
+        return {role: [*self.train[role], *self.validation[role]] for role in self.train}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {split: len(getattr(self, split)["text"]) for split in SPLITS}
 
 
 @dataclass(frozen=True, slots=True)
 class DroppedRow:
-    """`row` counts the rows of data from 1, blank lines aside: the header is row 0."""
+    """`row` counts the rows of data from 1, blank lines aside: the header is row 0. `file` is set where there are several."""
 
     row: int
     reason: DropReason
     detail: str = ""
+    file: str = ""
 
 
 @dataclass
@@ -59,15 +107,15 @@ class Dropped:
     examples: list[DroppedRow] = field(default_factory=list)
     examples_per_reason: int = 20
 
-    def add(self, row: int, reason: DropReason, detail: str = "") -> None:
+    def add(self, row: int, reason: DropReason, detail: str = "", file: str = "") -> None:
         self.counts[reason] += 1
         if self.counts[reason] <= self.examples_per_reason:
-            self.examples.append(DroppedRow(row, reason, detail[:200]))
+            self.examples.append(DroppedRow(row, reason, detail[:200], file))
 
     def to_json(self) -> dict[str, Any]:
         return {
             "counts": {str(reason): count for reason, count in sorted(self.counts.items())},
-            "examples": [asdict(row) for row in sorted(self.examples, key=lambda row: row.row)],
+            "examples": [asdict(row) for row in sorted(self.examples, key=lambda row: (row.file, row.row))],
         }
 
 
@@ -88,6 +136,8 @@ class ColumnProfile:
     """In characters, over the filled values."""
     longest: int
     dates: bool = False
+    separator: str | None = None
+    """What evidently stands between several labels in one cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +159,66 @@ class Roles:
         return ColumnRole.IDENTIFIER if profile.filled and profile.distinct_share == 1 else ColumnRole.OTHER
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Finding:
-    """Something in the data that its owner should know. An `error` makes it useless for its task."""
+    """Something in the data that its owner should know, and what to do about it. An `error` makes it useless for its task."""
 
-    severity: Literal["error", "warning", "info"]
+    severity: Severity
     code: str
-    message: str
+    sentence: Sentence
+
+    def __init__(self, severity: Severity, code: str, template: str, /, **fields: object) -> None:
+        object.__setattr__(self, "severity", severity)
+        object.__setattr__(self, "code", code)
+        object.__setattr__(self, "sentence", Sentence(template, **fields))
+
+    def to_json(self) -> dict[str, Any]:
+        """`message` is in English; a reader of another language has template and fields."""
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "message": str(self.sentence),
+            **stored(self.sentence),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        fields = {name: restored(value) for name, value in data["fields"].items()}
+        return cls(data["severity"], data["code"], data["template"], **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class NearDuplicates:
+    """Rows whose text is almost that of an earlier row."""
+
+    threshold: float
+    """Jaccard similarity of their character 5-grams, as MinHash estimates it, from which two texts count."""
+    compared: int
+    distinct: int
+    """Distinct texts of the dataset: more than were `compared` where a sample had to do."""
+    rows: int = 0
+    across_splits: int = 0
+    """Of these, the ones that stand in a later split than their near twin."""
+    examples: Sequence[Mapping[str, Any]] = ()
+    """Each: similarity, and of both rows their split, row and text."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLengths:
+    """How long texts are in the tokens of the model that would read them."""
+
+    base: str
+    limit: int
+    """Tokens that the model reads: the rest of a text is cut off."""
+    counted: int
+    mean: float
+    median: float
+    p95: float
+    longest: int
+    over: int
+    """Texts of the counted ones that are longer than the limit."""
+    histogram: Sequence[Mapping[str, int]]
+    """Each: texts of at most `up_to` tokens, and more than the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +232,26 @@ class CheckReport:
     """Of each: name, type, empty values."""
     text_column: str | None
     label_column: str | None
+    multi_label: bool
     classes: dict[str, dict[str, int]]
     """Rows of each class in each split, the commonest class first."""
     text_lengths: dict[str, float]
     """Characters: mean, median, longest."""
+    token_lengths: TokenLengths | None
     duplicates: int
     """Rows whose text and label an earlier row has."""
     contradictions: int
     """Rows whose text an earlier row has with another label."""
     shared_across_splits: int
     """Rows of validation and test whose text is also in an earlier split: a score on them flatters."""
+    near_duplicates: NearDuplicates | None
+    examples: dict[str, list[dict[str, Any]]]
+    """Some rows of each kind of trouble (empty, duplicates, contradictions, leak): split and row, counted from 1."""
     dropped: dict[str, Any]
     """What the import left out and why; empty for a dataset that was not imported here."""
+    encoding: dict[str, Any]
+    """Of the imported file: its name, and how many characters could not be read in it."""
     findings: list[Finding]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "findings": [finding.to_json() for finding in self.findings]}

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from viveiro.datasets.importing import ImportOptions, ImportReport, import_table
+from viveiro.datasets.importing import ImportReport, import_table
+from viveiro.datasets.types import ImportOptions
 
 WORDS = ("pump", "valve", "belt", "spindle", "panel", "filter", "sensor", "hose", "bearing", "motor")
 
@@ -27,6 +28,7 @@ def import_bytes(
     name: str = "table.csv",
     text: str | None = None,
     label: str | None = None,
+    separator: str | None = None,
     seed: int = 0,
     unlabelled: bool = False,
 ) -> tuple[ImportReport, Path]:
@@ -35,5 +37,5 @@ def import_bytes(
     file.write_bytes(content)
     work.mkdir()
     folder.mkdir()
-    options = ImportOptions(name, text, label, unlabelled, seed)
+    options = ImportOptions(name, text, label, separator, unlabelled, seed)
     return import_table(file, options, work, folder, lambda _fields: None), folder

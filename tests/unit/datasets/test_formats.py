@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from viveiro.datasets.formats import Csv, JsonLines, Parquet, guess_delimiter, guess_encoding, sniff, unique_names
+from viveiro.datasets.encodings import guess_encoding
+from viveiro.datasets.formats import Csv, JsonLines, Parquet, guess_delimiter, sniff, unique_names
 from viveiro.errors import UnreadableFile
 
 PORTUGUESE = "texto;rótulo\nóleo no chão;hidráulica\n"
@@ -24,19 +25,19 @@ class TestEncoding:
         assert found.names == ("texto", "rótulo")
 
     def test_the_windows_code_page_is_told_by_its_quotes(self) -> None:
-        assert guess_encoding([b"\x93quoted\x94 text"]) == "cp1252"
+        assert guess_encoding([b"\x93quoted\x94 text"]).name == "cp1252"
 
     def test_bytes_that_the_windows_code_page_lacks_mean_latin_1(self) -> None:
-        assert guess_encoding([b"\xe9t\xe9 \x81"]) == "latin-1"
+        assert guess_encoding([b"\xe9t\xe9 \x81"]).name == "latin-1"
 
     def test_one_broken_character_does_not_turn_a_utf_8_file_into_gibberish(self) -> None:
-        assert guess_encoding(["é".encode() * 100 + b"\xff" + b"plain"]) == "utf-8"
+        assert guess_encoding(["é".encode() * 100 + b"\xff" + b"plain"]).name == "utf-8"
 
     def test_a_character_cut_between_two_chunks_is_whole(self) -> None:
-        assert guess_encoding([b"caf\xc3", b"\xa9"]) == "utf-8"
+        assert guess_encoding([b"caf\xc3", b"\xa9"]).name == "utf-8"
 
     def test_the_first_accent_may_come_after_a_million_letters(self) -> None:
-        assert guess_encoding([b"a" * 2**20, "ção".encode("latin-1")]) == "cp1252"
+        assert guess_encoding([b"a" * 2**20, "ção".encode("latin-1")]).name == "cp1252"
 
 
 class TestDelimiter:
@@ -72,7 +73,8 @@ class TestKind:
             (b"\x1f\x8brest", "gzip"),
             (b"%PDF-1.7", "PDF"),
             (b"text,label\n\0\0\0", "binary"),
-            (json.dumps([{"text": "a"}]).encode(), "one object a line"),
+            (json.dumps(["a", "b"]).encode(), "one object a line"),
+            (b'{\n  "text": "a"\n}', "one object a line"),
         ],
     )
     def test_what_is_no_table_is_refused_with_the_way_out(self, content: bytes, said: str, tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ class TestOtherForms:
             import_bytes(b"PAR1 and nothing behind it", tmp_path)
 
     def test_nested_columns_point_to_another_way_in(self, tmp_path: Path) -> None:
-        pq.write_table(pa.table({"text": ["a"], "tokens": [["a", "b"]]}), tmp_path / "n.parquet")
+        pq.write_table(pa.table({"text": ["a"], "boxes": [{"left": 1, "top": 2}]}), tmp_path / "n.parquet")
         with pytest.raises(UnreadableFile, match="push_to_hub"):
             import_bytes((tmp_path / "n.parquet").read_bytes(), tmp_path)
 
@@ -216,6 +216,13 @@ class TestWithoutLabels:
         report, folder = import_bytes(csv_text(rows(3)).encode(), tmp_path, unlabelled=True)
         assert sum(report.rows.values()) == 3
         assert {row["label"] for row in read(folder)} == {"class-0", "class-1"}
+
+    def test_rows_that_say_the_same_of_different_things_all_stay(self, tmp_path: Path) -> None:
+        history = "date,work\n" + "".join(
+            f"2025-0{month}-01,changed the oil and the filter\n" for month in range(1, 10)
+        )
+        report, _ = import_bytes(history.encode(), tmp_path, text="work", unlabelled=True)
+        assert sum(report.rows.values()) == 9
 
 
 class TestCard:

@@ -2,40 +2,23 @@
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from tests.unit.datasets.published import published, uploaded
 from tests.unit.datasets.tables import csv_text, import_bytes, rows
 from tests.unit.hub.house import House
 from viveiro.datasets.columns import choose_columns
-from viveiro.datasets.reading import OpenDataset, open_dataset, split_of
+from viveiro.datasets.layouts import split_of
+from viveiro.datasets.reading import OpenDataset, open_dataset
 from viveiro.datasets.rows import read_rows
-from viveiro.datasets.service import check_revision, dataset_ref
-from viveiro.errors import UnknownColumn, UnusableData
-from viveiro.hub.folders import Publication, Publisher
+from viveiro.errors import OneColumnTwice, UnknownColumn, UnusableData
 from viveiro.hub.types import Repo
 from viveiro.types import RepoKind
-
-
-def published(house: House, folder: Path, name: str = "alice/tickets") -> OpenDataset:
-    publisher = Publisher(house.hub, house.alice)
-    sha = publisher.publish(folder, dataset_ref(name), Publication("Import", f"Test: {folder}"))
-    return open_dataset(house.hub, house.hub.get_repo(house.alice, dataset_ref(name)), sha)
 
 
 @pytest.fixture
 def imported(house: House, tmp_path: Path) -> OpenDataset:
     return published(house, import_bytes(csv_text(rows(60)).encode(), tmp_path)[1])
-
-
-def uploaded(house: House, tmp_path: Path, **splits: dict[str, list[object]]) -> OpenDataset:
-    """As other programs upload: bare Parquet files, without our report."""
-    folder = tmp_path / "uploaded"
-    folder.mkdir()
-    for split, table in splits.items():
-        pq.write_table(pa.table(table), folder / f"{split}.parquet")
-    return published(house, folder, "alice/foreign")
 
 
 class TestOpenDataset:
@@ -82,6 +65,11 @@ class TestChooseColumns:
     def test_what_is_named_wins(self, imported: OpenDataset) -> None:
         assert choose_columns(imported, "text-classification", {"text": "label"})["text"] == "label"
 
+    def test_a_column_plays_one_role_only(self, imported: OpenDataset) -> None:
+        assert choose_columns(imported, "text-classification", {"text": "label"}) == {"text": "label"}
+        with pytest.raises(OneColumnTwice, match="cannot be both text and label"):
+            choose_columns(imported, "text-classification", {"text": "text", "label": "text"})
+
     def test_a_dataset_from_elsewhere_is_guessed_at(self, house: House, tmp_path: Path) -> None:
         table = {"sentence": [text for text, _ in rows(20)], "intent": [label for _, label in rows(20)]}
         dataset = uploaded(house, tmp_path, train=table)
@@ -113,52 +101,3 @@ class TestReadRows:
         dataset = uploaded(house, tmp_path, train=self.table(40), test={"text": [""], "label": ["class-0"]})
         with pytest.raises(UnusableData, match="test split"):
             read_rows(dataset, self.COLUMNS, seed=0)
-
-
-class TestCheck:
-    def codes(self, dataset: OpenDataset) -> set[str]:
-        return {finding.code for finding in check_revision(dataset, None, None).findings}
-
-    def test_a_clean_import_has_no_findings(self, imported: OpenDataset) -> None:
-        report = check_revision(imported, None, None)
-        assert report.findings == []
-        assert sum(report.classes["class-0"].values()) == 30
-
-    def test_what_the_import_dropped_is_told(self, house: House, tmp_path: Path) -> None:
-        dataset = published(house, import_bytes(csv_text([*rows(30), rows(1)[0]]).encode(), tmp_path)[1])
-        assert self.codes(dataset) == {"dropped_duplicate"}
-
-    def test_a_text_in_training_and_in_test_is_a_leak(self, house: House, tmp_path: Path) -> None:
-        texts, labels = [text for text, _ in rows(30)], [label for _, label in rows(30)]
-        dataset = uploaded(
-            house,
-            tmp_path,
-            train={"text": texts, "label": labels},
-            test={"text": [text.upper() for text in texts[:5]], "label": labels[:5]},
-        )
-        report = check_revision(dataset, None, None)
-        assert report.shared_across_splits == 5
-        assert "leak" in {finding.code for finding in report.findings}
-
-    @pytest.mark.parametrize(
-        ("labels", "code"),
-        [
-            (["one"] * 20, "one_class"),
-            (["one"] * 19 + ["two"], "too_few_rows"),
-            (["one"] * 10 + ["two"] * 9 + ["three"], "rare_classes"),
-            (["one"] * 10 + ["One "] * 10, "similar_classes"),
-            (["one"] * 10 + ["two"] * 9 + [None], "empty"),
-        ],
-    )
-    def test_labels_that_cannot_be_learnt_from(
-        self, labels: list[object], code: str, house: House, tmp_path: Path
-    ) -> None:
-        dataset = uploaded(house, tmp_path, train={"text": [text for text, _ in rows(20)], "label": labels})
-        assert code in self.codes(dataset)
-
-    def test_a_text_labelled_in_two_ways_is_a_contradiction(self, house: House, tmp_path: Path) -> None:
-        texts = [text for text, _ in rows(20)]
-        dataset = uploaded(
-            house, tmp_path, train={"text": [*texts, texts[0]], "label": [*(label for _, label in rows(20)), "class-1"]}
-        )
-        assert check_revision(dataset, None, None).contradictions == 1

@@ -1,7 +1,7 @@
 """Splits: every class everywhere, no text twice."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -17,6 +17,7 @@ TABLES = st.integers(1, 120).flatmap(
 
 
 class TestSplitGroups:
+    @settings(deadline=None)
     @given(table=TABLES, seed=st.integers(0, 5))
     def test_no_group_is_divided(self, table: tuple[np.ndarray, np.ndarray], seed: int) -> None:
         labels, texts = table
@@ -25,6 +26,7 @@ class TestSplitGroups:
         for group in np.unique(groups):
             assert len(np.unique(splits[groups == group])) == 1
 
+    @settings(deadline=None)
     @given(table=TABLES, seed=st.integers(0, 5))
     def test_a_class_is_in_training_before_it_is_anywhere_else(
         self, table: tuple[np.ndarray, np.ndarray], seed: int
@@ -39,6 +41,7 @@ class TestSplitGroups:
             assert len(members) < 2 or TEST in splits[members]
             assert len(members) < 3 or VALIDATION in splits[members]
 
+    @settings(deadline=None)
     @given(sizes=st.lists(st.integers(10, 200), min_size=1, max_size=5), seed=st.integers(0, 5))
     def test_each_class_is_divided_as_the_fractions_say(self, sizes: list[int], seed: int) -> None:
         labels = np.repeat(np.arange(len(sizes)), sizes)
@@ -67,6 +70,7 @@ class TestLinkedGroups:
     def test_empty_texts_link_nothing(self) -> None:
         assert linked_groups([np.array([-1, -1, 5, 5])]).tolist() == [0, 1, 2, 2]
 
+    @settings(deadline=None)
     @given(arrays(np.int64, 40, elements=st.integers(-1, 12)), arrays(np.int64, 40, elements=st.integers(-1, 12)))
     def test_groups_are_the_connected_parts(self, first: np.ndarray, second: np.ndarray) -> None:
         groups = linked_groups([first, second])

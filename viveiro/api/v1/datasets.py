@@ -30,6 +30,8 @@ class ImportRequest(BaseModel):
     """Column of the texts. Unset: guessed."""
     label_column: str | None = None
     """Column of the labels. Unset: guessed."""
+    label_separator: str | None = Field(default=None, max_length=10)
+    """What stands between several labels in one cell. Unset: guessed. Empty: cells are whole labels."""
     unlabelled: bool = False
     """Keep the table without labels, whatever its columns look like."""
     seed: int = Field(default=0, ge=0)
@@ -43,6 +45,7 @@ class ImportRequest(BaseModel):
             file_name=PurePath(self.file_name).name,
             text_column=self.text_column,
             label_column=self.label_column,
+            label_separator=self.label_separator,
             unlabelled=self.unlabelled,
             seed=self.seed,
         )
@@ -67,6 +70,8 @@ class CheckRequest(BaseModel):
     """Column of the texts. Unset: guessed."""
     label_column: str | None = None
     """Column of the labels. Unset: guessed."""
+    base: str | None = None
+    """ORG/NAME[@REVISION] of the model whose tokens are counted. Unset: the starter."""
 
 
 def _dataset(namespace: str, name: str) -> RepoRef:
@@ -82,7 +87,7 @@ async def import_file(
     database: DatabaseDep,
     settings: SettingsDep,
 ) -> Started:
-    """The body is the file: CSV, JSON Lines or Parquet, of any size."""
+    """The body is the file, of any size: CSV, JSON, Parquet, or a folder as an uncompressed tar."""
     ref = service.dataset_ref(wanted.name)
     await run_in_threadpool(check_may_publish, hub, viewer, ref)
     announced = request.headers.get("content-length", "")
@@ -109,6 +114,16 @@ def check(
     repo = hub.get_repo(viewer, ref)
     hub.require_files(viewer, repo)
     sha = hub.resolve(repo, wanted.revision)
+    if wanted.base is not None:
+        service.resolve_base(hub, viewer, wanted.base)
     with database.write() as session:
-        job_id = service.start_check(session, viewer, ref, sha, wanted.text_column, wanted.label_column)
+        job_id = service.start_check(
+            session,
+            viewer,
+            ref,
+            sha,
+            text_column=wanted.text_column,
+            label_column=wanted.label_column,
+            base=wanted.base,
+        )
     return Started(job_id=job_id)

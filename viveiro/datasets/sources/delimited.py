@@ -1,0 +1,144 @@
+"""CSV and its kin, parsed by Arrow."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from viveiro.datasets.encodings import open_as_utf8
+from viveiro.datasets.formats import Csv
+from viveiro.datasets.sources.stream import BLOCK_BYTES, Batch, Numbers, Source
+from viveiro.datasets.types import Dropped, DropReason
+from viveiro.errors import UnreadableFile
+
+SMALL_BLOCK_BYTES: Final = 2**19
+LINES_LOOKED_AT: Final = 1000
+
+
+def open_csv(path: Path, name: str, form: Csv) -> Source:
+    reader = _Reader(path, name, form)
+    return Source(
+        schema=pa.schema([(column, pa.string()) for column in form.names]),
+        textual=True,
+        batches=reader.batches,
+        dropped=reader.dropped,
+        encoding=form.encoding,
+        renamed=form.renamed,
+        size=path.stat().st_size,
+        position=lambda: reader.position,
+    )
+
+
+class _Reader:
+    def __init__(self, path: Path, name: str, form: Csv) -> None:
+        self._path, self._name, self._form = path, name, form
+        self._rejected: list[int] = []
+        self.dropped = Dropped()
+        self.position = 0
+
+    def batches(self) -> Iterator[Batch]:
+        text, file = open_as_utf8(self._path, self._form.encoding)
+        numbers = _row_numbers(self._rejected)
+        # The header is read as a row and cut off: pyarrow's own skipping counts blank lines as rows.
+        header_rows, read = 1, 0
+        with text:
+            try:
+                for batch in _csv_reader(text, self._form, self._reject):
+                    self.position = file.tell()
+                    rows = batch.slice(header_rows)
+                    header_rows, read = 0, read + rows.num_rows
+                    yield Batch(numbers(rows.num_rows), rows)
+            except pa.ArrowInvalid as error:
+                raise self._refusal(str(error), read) from error
+
+    def _reject(self, row: pa_csv.InvalidRow) -> str:
+        number = row.number - 1  # pyarrow counts the header
+        self._rejected.append(number)
+        self.dropped.add(number, DropReason.MALFORMED, f"{row.actual_columns} ≠ {row.expected_columns}")
+        return "skip"
+
+    def _refusal(self, why: str, read: int) -> UnreadableFile:
+        if "straddling" not in why:
+            return UnreadableFile("{name} cannot be read as CSV: {why}.", name=self._name, why=why)
+        return UnreadableFile(
+            "A row of {name}, somewhere after row {row}, is longer than {limit} MiB. Look for a quote that is opened and "
+            "never closed.",
+            name=self._name,
+            row=read,
+            limit=BLOCK_BYTES // 2**20,
+        )
+
+
+class _Blocks:
+    """What Arrow reads from. It reads 32 blocks ahead and wants the end of a row in each, so these are small until a row is
+    large."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._is_quoted = False
+        self.closed = False
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes: one small block, or more until a row ends."""
+        block = self._file.read(min(size, SMALL_BLOCK_BYTES))
+        while len(block) < size and not self._ends_a_row(block):
+            more = self._file.read(min(size - len(block), len(block)))
+            if not more:
+                break
+            block += more
+        self._is_quoted ^= block.count(b'"') % 2 == 1
+        return block
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _ends_a_row(self, block: bytes) -> bool:
+        """Whether one of the last line ends stands outside quotes: behind an even number of them."""
+        is_quoted = self._is_quoted ^ (block.count(b'"') % 2 == 1)
+        end = len(block)
+        for _ in range(LINES_LOOKED_AT):
+            start = max(block.rfind(b"\n", 0, end), block.rfind(b"\r", 0, end))
+            if start < 0:
+                return False
+            is_quoted ^= block.count(b'"', start, end) % 2 == 1
+            if not is_quoted:
+                return True
+            end = start
+        return False
+
+
+def _csv_reader(text: BinaryIO, form: Csv, reject: Callable[[Any], str]) -> Any:
+    names = list(form.names)
+    return pa_csv.open_csv(
+        _Blocks(text),
+        read_options=pa_csv.ReadOptions(use_threads=False, column_names=names, block_size=BLOCK_BYTES),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=form.delimiter, newlines_in_values=True, invalid_row_handler=reject
+        ),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=False
+        ),
+    )
+
+
+def _row_numbers(rejected: list[int]) -> Callable[[int], Numbers]:
+    """Hands out the numbers of the next rows. Those in `rejected`, which grows meanwhile, belong to rows that were skipped."""
+    last, seen = 0, 0
+
+    def next_numbers(count: int) -> Numbers:
+        nonlocal last, seen
+        skipped = rejected[seen:]
+        candidates = np.arange(last + 1, last + 1 + count + len(skipped), dtype=np.int64)
+        numbers = candidates[~np.isin(candidates, skipped)][:count]
+        last = int(numbers[-1]) if count else last
+        while seen < len(rejected) and rejected[seen] <= last:
+            seen += 1
+        return numbers
+
+    return next_numbers
