@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,13 +18,22 @@ from huggingface_hub import HfApi, InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
 from tests.live.running_server import RunningServer
+from tests.live.waiting import wait_until
 from tests.unit.ml.tiny import CORPUS, make_classifier, make_encoder
 from viveiro.client import Refused
+from viveiro.ml.artefact import Artefact
 from viveiro.ml.embedding import SentenceEncoder
 from viveiro.ml.tasks.text_classification import scores_of
 from viveiro.ml.texts import LONGEST_TEXT
 
 LABELS = ["hydraulics", "billing", "accounts"]
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        return True
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +87,56 @@ class TestTheOfficialClient:
         with server.client("alice") as client:
             client.post("/api/v1/endpoints", json={"model": repo})
         inference = InferenceClient(model=f"{server.url}/models/{repo}", token=server.token("alice"))
-        expected = SentenceEncoder(folder).encode(CORPUS)
-        np.testing.assert_allclose(inference.feature_extraction(CORPUS[0]), expected[0], atol=1e-2)
-        np.testing.assert_allclose(inference.feature_extraction(CORPUS), expected, atol=1e-2)
+        expected = SentenceEncoder(folder, precision="float32").encode(CORPUS)
+        np.testing.assert_allclose(
+            inference.feature_extraction(CORPUS[0]), expected[0], atol=0.2
+        )  # of 1 to 3, from wild weights
+        np.testing.assert_allclose(inference.feature_extraction(CORPUS), expected, atol=0.2)
         assert np.linalg.norm(inference.feature_extraction(CORPUS[0], normalize=True)) == pytest.approx(1)
 
     def test_without_a_credential_it_is_told_what_is_missing(self, server, triage):
         with pytest.raises(HfHubHTTPError, match="access token") as caught:
             InferenceClient(model=f"{server.url}/models/{triage}", token=None).text_classification("a pump")
         assert caught.value.response.status_code == 401
+
+
+class TestWhoMayAsk:
+    """A private model is missing to a stranger; what may be seen and not run says so."""
+
+    @pytest.fixture
+    def private(self, server, alice, make_repo, classifier_folder):
+        repo = make_repo(private=True)
+        alice.upload_folder(repo_id=repo, folder_path=classifier_folder)
+        with server.client("alice") as client:
+            client.post("/api/v1/endpoints", json={"model": repo})
+        return repo
+
+    @pytest.fixture
+    def make_token(self, server):
+        def make(name, role):
+            with server.client("alice") as client:
+                return client.post("/api/v1/tokens", json={"name": name, "role": role})["secret"]
+
+        return make
+
+    def test_a_stranger_finds_no_private_model(self, server, ask, private):
+        assert ask({"inputs": "a"}, model=private, token=server.token("bob")).status_code == 404
+        assert httpx.post(f"{server.url}/models/{private}", json={"inputs": "a"}).status_code == 404
+
+    def test_nobody_is_told_to_sign_in(self, server, triage):
+        assert httpx.post(f"{server.url}/models/{triage}", json={"inputs": "a"}).status_code == 401
+
+    def test_an_access_token_that_may_only_read_runs_nothing(self, ask, make_token):
+        answer = ask({"inputs": "a"}, token=make_token("reader", "read"))
+        assert answer.status_code == 403
+        assert "--role inference" in answer.json()["error"]
+
+    def test_a_revoked_access_token_is_refused_soon_though_it_was_let_in(self, server, ask, make_token):
+        token = make_token("short-lived", "inference")
+        assert ask({"inputs": "a"}, token=token).status_code == 200
+        with server.client("alice") as client:
+            client.delete("/api/v1/tokens/short-lived")
+        wait_until(lambda: ask({"inputs": "a"}, token=token).status_code == 401)
 
 
 class TestBadRequests:
@@ -123,6 +176,28 @@ class TestBadRequests:
         assert answer.status_code == 404
         assert f"viveiro endpoints deploy {repo}" in answer.json()["error"]
 
+    def test_what_is_beyond_the_models_limit_is_cut_off(self, ask):
+        """64 tokens here: the ends of two texts that begin alike do not matter."""
+        answers = [ask({"inputs": "the pump " * 100 + end}).json() for end in ("", "the invoice is wrong")]
+        assert answers[0] == answers[1]
+
+    def test_a_repo_that_no_task_can_serve(self, server, alice, make_repo):
+        repo = make_repo()
+        with server.client("alice") as client, pytest.raises(Refused, match="no safetensors") as caught:
+            client.post("/api/v1/endpoints", json={"model": repo})
+        assert caught.value.http_status == 422
+
+    def test_a_model_that_does_not_load_leaves_what_was_served(self, server, alice, ask, make_repo, classifier_folder):
+        repo = make_repo()
+        alice.upload_folder(repo_id=repo, folder_path=classifier_folder)
+        with server.client("alice") as client:
+            before = client.post("/api/v1/endpoints", json={"model": repo})
+            alice.delete_file("tokenizer.json", repo)
+            with pytest.raises(Refused, match="tokenizer"):
+                client.post("/api/v1/endpoints", json={"model": repo})
+            assert client.get(f"/api/v1/endpoints/{repo}")["sha"] == before["sha"]
+        assert ask({"inputs": "a pump"}, model=repo).status_code == 200
+
     def test_a_model_that_does_not_load_is_not_deployed_in_silence(self, server, alice, make_repo, classifier_folder):
         repo = make_repo()
         alice.upload_folder(repo_id=repo, folder_path=classifier_folder, ignore_patterns="token*")
@@ -132,14 +207,10 @@ class TestBadRequests:
 
 class TestLifeOfAnEndpoint:
     def test_a_killed_model_host_is_replaced_under_the_request(self, server, ask, triage):
-        import os
-        import signal
-
-        host = next(name for name in server.pids() if name.startswith("host"))
-        for name, pid in server.pids().items():
-            if name.startswith("host"):
-                os.kill(pid, signal.SIGKILL)
-        assert host
+        hosts = [pid for name, pid in server.pids().items() if name.startswith("host")]
+        for pid in hosts:
+            os.kill(pid, signal.SIGKILL)
+        assert hosts
         assert ask({"inputs": CORPUS[0]}).status_code == 200
 
     def test_an_endpoint_serves_its_pinned_commit_until_it_is_deployed_again(self, server, alice, triage):
@@ -151,6 +222,35 @@ class TestLifeOfAnEndpoint:
             assert client.get(f"/api/v1/endpoints/{triage}")["sha"] == before["sha"]
             assert client.post("/api/v1/endpoints", json={"model": triage})["sha"] != before["sha"]
 
+    def test_it_tells_what_runs_and_how_it_does(self, server, ask, triage):
+        ask({"inputs": CORPUS[0]})
+        with server.client("alice") as client:
+            endpoint = client.get(f"/api/v1/endpoints/{triage}")
+        assert (endpoint["state"], endpoint["engine"], endpoint["revision"]) == ("ready", "openvino", "main")
+        assert endpoint["stats"]["precision"] in ("bfloat16", "float32")
+        assert endpoint["stats"]["requests"] > 0
+        assert 0 < endpoint["stats"]["p50_ms"] <= endpoint["stats"]["p95_ms"]
+        assert endpoint["stats"]["memory_bytes"] > 2**20
+
+    def test_deploying_with_another_engine_ends_the_process_of_the_first(
+        self, server, alice, ask, make_repo, classifier_folder
+    ):
+        repo = make_repo()
+        alice.upload_folder(repo_id=repo, folder_path=classifier_folder)
+        with server.client("alice") as client:
+            first = client.post("/api/v1/endpoints", json={"model": repo})
+            second = client.post("/api/v1/endpoints", json={"model": repo, "engine": "torch"})
+        assert (first["engine"], second["engine"]) == ("openvino", "torch")
+        wait_until(lambda: f"host {first['sha'][:16]}" not in server.pids())
+        assert ask({"inputs": "a pump"}, model=repo).status_code == 200
+
+    def test_a_killed_web_process_finds_its_models_again(self, server, ask, triage):
+        before = server.pids()
+        os.kill(before["web"], signal.SIGKILL)
+        wait_until(lambda: server.pids().get("web") not in (None, before["web"]))
+        wait_until(lambda: httpx.get(f"{server.url}/readyz").is_success)
+        assert ask({"inputs": CORPUS[0]}).status_code == 200
+
     def test_what_is_undeployed_answers_no_more(self, server, alice, ask, make_repo, classifier_folder):
         repo = make_repo()
         alice.upload_folder(repo_id=repo, folder_path=classifier_folder)
@@ -161,7 +261,7 @@ class TestLifeOfAnEndpoint:
         assert ask({"inputs": "a"}, model=repo).status_code == 404
 
     def test_endpoints_are_back_after_the_whole_server_was_killed(self, tmp_path, classifier_folder):
-        with RunningServer(tmp_path / "s") as server:
+        with RunningServer(tmp_path / "s", {"VIVEIRO_MODEL_QUEUE_TOKENS": "500"}) as server:
             token = server.admin_token
             owner = HfApi(endpoint=server.url, token=token).whoami()["name"]
             HfApi(endpoint=server.url, token=token).create_repo(f"{owner}/triage")
@@ -171,11 +271,15 @@ class TestLifeOfAnEndpoint:
             with server.client() as client:
                 client.post("/api/v1/endpoints", json={"model": f"{owner}/triage"})
             server.kill()
+            wait_until(lambda: is_free(server.port))  # the kernel takes the children in its own time
             server.start()
             with server.client() as client:
                 while client.get(f"/api/v1/endpoints/{owner}/triage")["state"] != "ready":
                     time.sleep(0.1)
                 assert client.post(f"/models/{owner}/triage", json={"inputs": "a pump"})
+                with pytest.raises(Refused, match="more work waiting") as caught:
+                    client.post(f"/models/{owner}/triage", json={"inputs": ["a pump"] * 1000})
+                assert caught.value.http_status == 503
 
 
 class TestTheCommandLine:
@@ -183,11 +287,12 @@ class TestTheCommandLine:
 
     @pytest.fixture
     def viveiro(self, server: RunningServer) -> Callable[..., str]:
-        def run(*arguments: str, status: int = 0) -> str:
+        def run(*arguments: str, status: int = 0, stdin: str = "") -> str:
             environment = {**server.environment(), "VIVEIRO_URL": server.url, "VIVEIRO_TOKEN": server.token("alice")}
             result = subprocess.run(
                 [sys.executable, "-m", "viveiro", *arguments],
                 env=environment,
+                input=stdin,
                 capture_output=True,
                 text=True,
                 check=False,
@@ -217,6 +322,50 @@ class TestTheCommandLine:
         assert [row["text"] for row in rows] == CORPUS * 30
         assert {row["predicted"] for row in rows} <= set(LABELS)
         assert 0 < float(rows[0]["score"]) <= 1
+
+    def test_any_table_keeps_its_columns_and_counts_rows_without_text(self, viveiro, triage, tmp_path):
+        source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+        source.write_text("número;texto;predicted\n1;a bomba perdeu pressão;x\n2;  ;y\n", encoding="latin-1")
+        counts = json.loads(viveiro("predict", triage, "--file", str(source), "--out", str(target), "--json"))
+        assert (counts["rows"], counts["empty"], counts["unreadable"]) == (2, 1, 0)
+        with target.open(newline="", encoding="utf-8") as file:
+            header, first, second = csv.reader(file)
+        assert header == ["número", "texto", "predicted", "predicted_2", "score"]
+        assert first[:3] == ["1", "a bomba perdeu pressão", "x"]
+        assert first[3] in LABELS
+        assert second == ["2", "  ", "y", "", ""]
+
+    def test_what_fails_leaves_no_file(self, viveiro, triage, tmp_path):
+        source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+        source.write_text("id,text\n1,the pump\n")
+        why = viveiro(
+            "predict", triage, "--file", str(source), "--out", str(target), "--text-column", "words", status=1
+        )
+        assert "--text-column; there are: id, text" in why
+        assert list(tmp_path.iterdir()) == [source]
+
+    def test_lines_of_standard_input(self, viveiro, triage):
+        answers = viveiro("predict", triage, "-", stdin="\n".join([CORPUS[0], "", CORPUS[1]])).splitlines()
+        assert [answer.partition("\t")[0] in LABELS for answer in answers] == [True, False, True]
+
+    def test_of_several_labels_those_above_their_thresholds(
+        self, viveiro, alice, make_repo, classifier_folder, tmp_path
+    ):
+        repo = make_repo()
+        record = Artefact("text-classification", tuple(LABELS), "full", 64, "sigmoid", thresholds=(0.0, 0.0, 1.0))
+        alice.upload_folder(repo_id=repo, folder_path=classifier_folder)
+        alice.upload_file(
+            path_or_fileobj=json.dumps(record.to_json()).encode(), path_in_repo="viveiro.json", repo_id=repo
+        )
+        viveiro("endpoints", "deploy", repo)
+        source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+        source.write_text(f"text\n{CORPUS[0]}\n")
+        viveiro("predict", repo, "--file", str(source), "--out", str(target))
+        with target.open(newline="") as file:
+            (row,) = csv.DictReader(file)
+        assert set(row["predicted"].split("|")) == set(LABELS[:2])
+        assert len(viveiro("predict", repo, CORPUS[0]).splitlines()) == 2
+        assert len(viveiro("predict", repo, CORPUS[0], "--top-k", "3").splitlines()) == 3
 
     def test_neither_a_text_nor_a_file(self, viveiro, triage):
         assert "--file IN.csv" in viveiro("predict", triage, status=1)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from viveiro.cli.output import JsonOption, print_json, print_table, say
+from viveiro.cli.output import JsonOption, print_fields, print_json, print_table, say
 from viveiro.client import get_client
 from viveiro.types import RepoId
 
@@ -19,17 +19,21 @@ ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="Repo id of 
 def deploy(
     model: ModelArgument,
     revision: Annotated[str, typer.Option(help="Branch, tag or commit. It is pinned as it is now.")] = "main",
+    engine: Annotated[str, typer.Option(help="auto, openvino or torch. auto: as the server's settings say.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Serve a model. Returns when it is loaded; deploying again moves the endpoint to the newest commit."""
+    wanted = {"model": str(RepoId.parse(model)), "revision": revision, "engine": engine}
     with get_client() as client:
-        endpoint = client.post("/api/v1/endpoints", json={"model": str(RepoId.parse(model)), "revision": revision})
+        endpoint = client.post("/api/v1/endpoints", json=wanted)
     if as_json:
         print_json(endpoint)
     else:
         typer.echo(endpoint["url"])
     say(
-        f"{endpoint['model']} answers at commit {endpoint['sha'][:10]}. To try it: viveiro predict {endpoint['model']} 'a text'"
+        "{model} answers at commit {sha}. To try it: viveiro predict {model} 'a text'",
+        model=endpoint["model"],
+        sha=endpoint["sha"][:10],
     )
 
 
@@ -55,8 +59,7 @@ def info(model: ModelArgument, as_json: JsonOption = False) -> None:
         print_json(endpoint)
         return
     stats: dict[str, Any] = endpoint.pop("stats", None) or {}
-    for name, value in {**endpoint, **stats}.items():
-        typer.echo(f"{name}: {value}")
+    print_fields({**endpoint, **stats})
 
 
 @app.command()
@@ -66,7 +69,7 @@ def undeploy(model: ModelArgument, as_json: JsonOption = False) -> None:
         endpoint = client.delete(_path(model))
     if as_json:
         print_json(endpoint)
-    say(f"{endpoint['model']} is no longer served. To serve it again: viveiro endpoints deploy {endpoint['model']}")
+    say("{model} is no longer served. To serve it again: viveiro endpoints deploy {model}", model=endpoint["model"])
 
 
 def _path(model: str) -> str:

@@ -1,20 +1,34 @@
 """viveiro predict: ask a served model."""
 
 import csv
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import itertools
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from viveiro.cli.output import JsonOption, print_json, say
-from viveiro.client import Client, get_client
+from viveiro.client import Client, Refused, get_client
 from viveiro.errors import InvalidInput
+from viveiro.locale import recognised, translate
 from viveiro.types import RepoId
 
-BATCH_ROWS: Final = 64
+if TYPE_CHECKING:
+    from viveiro.datasets.sources import Source
+
+BATCH_ROWS: Final = 256
+BATCH_CHARACTERS: Final = 1_000_000
+"""A request larger than a few MB would be refused."""
 SAMPLE_ROWS: Final = 200
+SEPARATOR: Final = "|"
+BUSY_STATUS: Final = 503
+ATTEMPTS: Final = 20
+RETRY_SECONDS: Final = 3.0
+
+Row = dict[str, Any]
 
 
 class UnusableTable(InvalidInput):
@@ -27,75 +41,180 @@ def add_to(app: typer.Typer) -> None:
 
 def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Repo id of a deployed model.")],
-    text: Annotated[str | None, typer.Argument(help="What to ask it.")] = None,
-    top_k: Annotated[int | None, typer.Option(min=1, help="How many labels to print; all by default.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A CSV file with a text on each row, instead of one text.")] = None,
+    text: Annotated[
+        str | None, typer.Argument(help="What to ask it; - for a text on each line of standard input.")
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option(min=1, help="How many labels to give. By default all of one text, the best of a row.")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="A table with a text in each row (CSV, JSON Lines, Parquet), instead of one text."),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write the file's rows with `predicted` and `score`.")
+        Path | None, typer.Option(help="Where to write the table's rows as CSV, with `predicted` and `score`.")
     ] = None,
     text_column: Annotated[str | None, typer.Option(help="Column of the texts; guessed by default.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a served model about one text, or about every row of a file."""
+    """Ask a served model about one text, or about every row of a table."""
     repo_id = RepoId.parse(model)
     if (text is None) == (file is None) or (file is None) != (out is None):
         raise UnusableTable("Give either a text, or --file IN.csv with --out OUT.csv.")
     with get_client() as client:
         if file is not None and out is not None:
-            rows = _predict_file(client, repo_id, file, out, text_column)
-            say(f"Wrote {rows} rows to {out}.")
+            _predict_table(_Model(client, repo_id, top_k), file, out, text_column, as_json=as_json)
+        elif text == "-":
+            _predict_lines(_Model(client, repo_id, top_k), as_json=as_json)
         else:
             _print_answer(_ask(client, repo_id, [text or ""], top_k)[0], as_json=as_json)
 
 
+class _Model:
+    """A served classifier that is asked about many texts."""
+
+    def __init__(self, client: Client, repo_id: RepoId, top_k: int | None) -> None:
+        self._client = client
+        self._repo_id = repo_id
+        self._top_k = top_k
+        self._gives_any_number = False
+
+    def answers(self, texts: Sequence[str]) -> list[list[Row]]:
+        """Labels for each text, likeliest first; none for a text without words."""
+        places = [place for place, text in enumerate(texts) if text.strip()]
+        answers: list[list[Row]] = [[] for _ in texts]
+        for batch in _batches(places, texts):
+            found = self._patiently([_cut(texts[place]) for place in batch])
+            for place, answer in zip(batch, found, strict=True):
+                answers[place] = self._chosen(answer)
+        return answers
+
+    def _patiently(self, texts: Sequence[str]) -> list[Any]:
+        """Many rows take their time, and a busy model is no reason to lose those that are done."""
+        for attempt in itertools.count(1):
+            try:
+                answers = _ask(self._client, self._repo_id, texts, self._top_k)
+                self._look_at(answers[0])
+                return answers
+            except Refused as error:
+                if error.http_status != BUSY_STATUS or attempt == ATTEMPTS:
+                    raise
+                time.sleep(RETRY_SECONDS)
+        raise AssertionError("the attempts have an end")
+
+    def _look_at(self, answer: Any) -> None:
+        if not isinstance(answer, list) or any(not isinstance(candidate, dict) for candidate in answer):
+            raise UnusableTable(
+                "This model answers with vectors, which have no place in a table. Ask it about one text with --json."
+            )
+        if self._top_k is None and not self._gives_any_number:
+            self._gives_any_number = self._client.get(f"/api/v1/endpoints/{self._repo_id}").get("decision") == "sigmoid"
+
+    def _chosen(self, answer: list[Row]) -> list[Row]:
+        """Of several labels the ones that the model gives; of one label, the best."""
+        return answer if self._top_k is not None or self._gives_any_number else answer[:1]
+
+
 def _ask(client: Client, repo_id: RepoId, texts: Sequence[str], top_k: int | None) -> list[Any]:
     """One answer for each text."""
-    request: dict[str, Any] = {"inputs": list(texts)}
+    request: Row = {"inputs": list(texts)}
     if top_k is not None:
         request["parameters"] = {"top_k": top_k}
     answers: list[Any] = client.post(f"/models/{repo_id}", json=request)
     return answers
 
 
+def _cut(text: str) -> str:
+    """What is longer is refused, and the model would not read so far."""
+    from viveiro.ml.texts import LONGEST_TEXT
+
+    return text[:LONGEST_TEXT]
+
+
 def _print_answer(answer: list[Any], *, as_json: bool) -> None:
-    if as_json or not isinstance(answer[0], dict):
+    if as_json or any(not isinstance(candidate, dict) for candidate in answer):
         print_json(answer)
         return
     for candidate in answer:
         typer.echo(f"{candidate['score']:.4f}  {candidate['label']}")
+    if not answer:
+        say("No label reaches its threshold. To see all of them: --top-k 1000")
 
 
-def _predict_file(client: Client, repo_id: RepoId, file: Path, out: Path, text_column: str | None) -> int:
-    """How many rows were answered. `out` appears whole, or not at all."""
+def _predict_lines(model: _Model, *, as_json: bool) -> None:
+    """A line out for each line in, at once for each batch."""
+    lines = (line.rstrip("\r\n") for line in sys.stdin)
+    while batch := list(itertools.islice(lines, BATCH_ROWS)):
+        for answer in model.answers(batch):
+            if as_json:
+                print_json(answer)
+            else:
+                typer.echo("\t".join(_fields(answer)))
+
+
+def _predict_table(model: _Model, file: Path, out: Path, text_column: str | None, *, as_json: bool) -> None:
+    """`out` appears whole, or not at all."""
+    from viveiro.datasets.formats import Archive, sniff
+    from viveiro.datasets.sources import open_source
+
+    if not file.is_file() or isinstance(sniff(file, file.name), Archive):
+        raise UnusableTable("{file} is no file of rows. Name a CSV, JSON Lines or Parquet file.", file=file)
+    source = open_source(file, file.name)
     partial = out.with_name(f"{out.name}.partial")
-    count = 0
-    with (
-        file.open(encoding="utf-8-sig", newline="") as source,
-        partial.open("w", encoding="utf-8", newline="") as target,
-    ):
-        reader = csv.DictReader(source)
-        columns = list(reader.fieldnames or ())
-        first = list(islice(reader, SAMPLE_ROWS))
-        texts_in = _text_column(columns, first, text_column)
-        writer = csv.DictWriter(target, [*columns, "predicted", "score"], extrasaction="ignore")
-        writer.writeheader()
-        for rows in _batches([*first], reader):
-            answers = _ask(client, repo_id, [row[texts_in] or "" for row in rows], 1)
-            for row, answer in zip(rows, answers, strict=True):
-                writer.writerow({**row, "predicted": _best(answer)["label"], "score": f"{_best(answer)['score']:.6f}"})
-            count += len(rows)
-    partial.replace(out)
-    return count
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as target:
+            counts = _write_rows(model, source, csv.writer(target), text_column)
+        partial.replace(out)
+    except OSError as error:
+        raise UnusableTable(
+            "{out} cannot be written: {why}.", out=out, why=recognised(error.strerror or str(error))
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    counts["unreadable"] = source.dropped.counts.total()
+    if as_json:
+        print_json({**counts, "out": str(out)})
+    _say_counts(counts, out)
 
 
-def _batches(first: list[dict[str, Any]], rest: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    waiting = first
-    while waiting or (waiting := list(islice(rest, BATCH_ROWS))):
-        yield waiting[:BATCH_ROWS]
-        waiting = waiting[BATCH_ROWS:]
+def _write_rows(model: _Model, source: "Source", writer: Any, text_column: str | None) -> dict[str, int]:
+    from viveiro.datasets.formats import unique_names
+
+    names, texts_in, counts = list(source.schema.names), "", {"rows": 0, "empty": 0}
+    writer.writerow(unique_names([*names, "predicted", "score"]))
+    for rows in _slices(source):
+        texts_in = texts_in or _text_column(names, rows[:SAMPLE_ROWS], text_column)
+        texts = [_as_text(row[texts_in]) for row in rows]
+        for row, answer in zip(rows, model.answers(texts), strict=True):
+            writer.writerow([*(_as_text(row[name]) for name in names), *_fields(answer)])
+        counts["rows"] += len(rows)
+        counts["empty"] += sum(not text.strip() for text in texts)
+        _show_progress(counts["rows"])
+    return counts
 
 
-def _text_column(columns: list[str], rows: list[dict[str, Any]], wanted: str | None) -> str:
+def _slices(source: "Source") -> Iterator[list[Row]]:
+    for batch in source.batches():
+        for start in range(0, batch.rows.num_rows, BATCH_ROWS):
+            yield batch.rows.slice(start, BATCH_ROWS).to_pylist()
+
+
+def _batches(places: Sequence[int], texts: Sequence[str]) -> Iterator[list[int]]:
+    """Places of texts that fit one request."""
+    batch: list[int] = []
+    characters = 0
+    for place in places:
+        length = len(_cut(texts[place]))
+        if batch and characters + length > BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+        batch.append(place)
+        characters += length
+    if batch:
+        yield batch
+
+
+def _text_column(columns: list[str], rows: Sequence[Row], wanted: str | None) -> str:
     if wanted is None and len(columns) == 1:
         return columns[0]
     if wanted is None:
@@ -112,10 +231,27 @@ def _text_column(columns: list[str], rows: list[dict[str, Any]], wanted: str | N
     return wanted
 
 
-def _best(answer: Any) -> dict[str, Any]:
-    if not (isinstance(answer, list) and answer and isinstance(answer[0], dict)):
-        raise UnusableTable(
-            "This model answers with vectors, which have no place in a CSV file. Ask it about one text with --json."
-        )
-    best: dict[str, Any] = answer[0]
-    return best
+def _fields(answer: Iterable[Row]) -> tuple[str, str]:
+    """Labels and scores, each in one field."""
+    answer = list(answer)
+    labels = SEPARATOR.join(str(candidate["label"]) for candidate in answer)
+    return labels, SEPARATOR.join(f"{candidate['score']:.6f}" for candidate in answer)
+
+
+def _as_text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _show_progress(rows: int) -> None:
+    if sys.stderr.isatty():
+        typer.echo("\r" + translate("{rows} rows", rows=rows), err=True, nl=False)
+
+
+def _say_counts(counts: dict[str, int], out: Path) -> None:
+    if sys.stderr.isatty():
+        typer.echo("", err=True)
+    say("Wrote {rows} rows to {out}.", rows=counts["rows"], out=out)
+    if counts["empty"]:
+        say("{empty} of them have no text, and no prediction.", empty=counts["empty"])
+    if counts["unreadable"]:
+        say("{rows} rows of the file could not be read, and are left out.", rows=counts["unreadable"])

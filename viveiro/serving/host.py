@@ -1,18 +1,20 @@
 """The process that holds one model: answers frames on a Unix socket until it is told to end.
 
     asyncio loop        reads and writes frames, tokenises, turns outputs into answers
-    one other thread    owns the model: loads it, then runs what the scheduler says
+    one other thread    loads the model, then runs what the scheduler says
+    more of them        run too, one for each core that the engine can use
 
 A model that does not load leaves the process alive and saying why, so that it is not started again and again.
 """
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,33 +22,42 @@ from typing import Any, Final
 import numpy as np
 import orjson
 import structlog
+import uvloop
 
 from viveiro.errors import ViveiroError
+from viveiro.locale import stored
 from viveiro.ml.artefact import Artefact, read_artefact
-from viveiro.ml.engines import Engine, engines
+from viveiro.ml.engines import Engine, EngineUnfit, engines
 from viveiro.ml.task import Task
 from viveiro.ml.tasks import tasks
 from viveiro.serving import frames
 from viveiro.serving.control import ask_supervisor
+from viveiro.serving.record import Record
 from viveiro.serving.scheduler import Scheduler, Work
 from viveiro.serving.types import ForwardFailed, NoSupervisor, TooLate
 from viveiro.settings import Settings
 
 log = structlog.get_logger()
 
-QUEUE_TOKENS: Final = 2**19
-THREADS: Final = 1
-"""Per operator. More collapse when a neighbour wants the same cores."""
+FASTEST_FIRST: Final = ("openvino", "torch")
+"""What `auto` tries. torch runs everything that is served at all."""
+THREADS: Final = "1"
+"""Per operator of torch. More collapse when a neighbour wants the same cores."""
+MOST_WORKERS: Final = 16
 IDLE_CHECK_SECONDS: Final = 5.0
 
 
 def run_host(settings: Settings, key: str, folder: str, task: str, engine: str) -> int:
     """The whole life of the process. `key` names its socket."""
-    from viveiro.ml.device import set_threads
-
-    set_threads(THREADS)
-    host = ModelHost(Path(folder), tasks[task], engines[engine]())
-    return asyncio.run(_live(host, settings, key))
+    os.environ["OMP_NUM_THREADS"] = THREADS  # torch reads it when it is imported, if it ever is
+    host = ModelHost(
+        Path(folder),
+        tasks[task],
+        FASTEST_FIRST if engine == "auto" else (engine,),
+        cache=settings.engines_dir / key,
+        queue_tokens=settings.model_queue_tokens,
+    )
+    return uvloop.run(_live(host, settings, key))
 
 
 async def _live(host: "ModelHost", settings: Settings, key: str) -> int:
@@ -77,17 +88,22 @@ class _Pending:
 
 
 class ModelHost:
-    def __init__(self, folder: Path, task: Task, engine: Engine) -> None:
+    def __init__(
+        self, folder: Path, task: Task, engine_names: Sequence[str], *, cache: Path, queue_tokens: int
+    ) -> None:
         self._folder = folder
         self._task = task
-        self._engine = engine
+        self._engine_names = engine_names
+        self._cache = cache
+        self._engine: Engine
         self._artefact = Artefact(task.name)
         self._failure: str | None = None
         self._settled = asyncio.Event()
-        self._scheduler = Scheduler(QUEUE_TOKENS)
+        self._scheduler = Scheduler(queue_tokens)
         self._changed = threading.Condition()
+        self._running = 0
         self._ending = False
-        self._last_used = time.monotonic()
+        self._record = Record()
 
     @contextlib.asynccontextmanager
     async def serving(self, socket_path: Path) -> AsyncIterator[None]:
@@ -103,29 +119,63 @@ class ModelHost:
             server.close()
             with self._changed:
                 self._ending = True
-                self._changed.notify()
+                self._changed.notify_all()
             # Waited for: a thread that Python ends inside an engine's C++ takes the process down with SIGABRT.
             await asyncio.to_thread(thread.join)
 
     def idle_seconds(self) -> float:
-        return time.monotonic() - self._last_used
+        return time.monotonic() - self._record.last_used
 
-    # -- the model's thread --------------------------------------------------------------------------------------------
+    # -- the model's threads -------------------------------------------------------------------------------------------
 
     def _own_the_model(self) -> None:
-        started = time.monotonic()
         try:
-            self._artefact = read_artefact(self._folder, self._task.name)
-            self._engine.load(self._folder, max_length=self._artefact.max_length)
-            stats = self._engine.stats()
-            log.info("model_loaded", seconds=time.monotonic() - started, precision=stats.precision)
+            self._load()
         except Exception as error:  # whatever it is, those who wait must learn of it
             log.exception("model_load_failed", folder=str(self._folder))
-            self._failure = str(error) if isinstance(error, ViveiroError) else f"{type(error).__name__}: {error}"
+            self._failure = error.sentence if isinstance(error, ViveiroError) else f"{type(error).__name__}: {error}"
         self._loop.call_soon_threadsafe(self._settled.set)
-        while self._failure is None and (batch := self._take_turn()) is not None:
-            self._run(batch)
+        if self._failure is not None:
+            return
+        helpers = [threading.Thread(target=self._work, name="helper") for _ in range(self._engine.workers - 1)]
+        for helper in helpers:
+            helper.start()
+        self._work()
+        for helper in helpers:
+            helper.join()
         self._engine.close()
+
+    def _load(self) -> None:
+        started = time.monotonic()
+        self._artefact = read_artefact(self._folder, self._task.name)
+        name = self._load_first_fit()
+        stats = self._engine.stats()
+        log.info("model_loaded", seconds=time.monotonic() - started, engine=name, precision=stats.precision)
+
+    def _load_first_fit(self) -> str:
+        *others, last = self._engine_names
+        for name in others:
+            with contextlib.suppress(EngineUnfit):
+                return self._load_with(name)
+        return self._load_with(last)
+
+    def _load_with(self, name: str) -> str:
+        engine = engines[name]()
+        limit, workers = self._artefact.max_length, min(_cores(), MOST_WORKERS)
+        try:
+            engine.load(self._folder, max_length=limit, cache=self._cache, workers=workers)
+        except EngineUnfit as error:
+            log.warning("engine_unfit", engine=name, reason=str(error))
+            raise
+        self._engine = engine
+        self._record.engine = name
+        return name
+
+    def _work(self) -> None:
+        while (batch := self._take_turn()) is not None:
+            self._run(batch)
+            with self._changed:
+                self._running -= 1
 
     def _take_turn(self) -> list[Work] | None:
         """Waits for work. None when the process is ending."""
@@ -135,15 +185,18 @@ class ModelHost:
                 if self._ending:
                     return None
                 turn = self._scheduler.next_turn(time.monotonic())
+                # Who hung up while waiting needs no answer.
+                batch = [work for work in turn.batch if not work.payload[0].answer.cancelled()]
+                self._running += bool(batch)
             for work in turn.expired:
                 self._loop.call_soon_threadsafe(_fail, work, TooLate())
-            # Who hung up while waiting needs no answer.
-            if batch := [work for work in turn.batch if not work.payload[0].answer.cancelled()]:
+            if batch:
                 return batch
 
     def _run(self, batch: list[Work]) -> None:
+        alone = self._running == 1 and not len(self._scheduler)  # a guess: another may come at any moment
         try:
-            outputs = self._engine.run([work.payload[2] for work in batch])
+            outputs = self._engine.run([work.payload[2] for work in batch], alone=alone)
         except Exception:  # a request must learn of any failure, or it waits for ever
             log.exception("forward_failed", texts=len(batch))
             for work in batch:
@@ -182,10 +235,11 @@ class ModelHost:
             return {"state": "loading"}
         await self._settled.wait()
         if self._failure is not None:
-            return {"state": "failed", "why": self._failure}
+            return {"state": "failed", "why": stored(self._failure)}
         if message["op"] == "predict":
             return {"body": await self._predict(message)}
-        return {"state": "ready", "stats": asdict(self._engine.stats())}
+        stats = {**self._record.to_json(), **asdict(self._engine.stats())}
+        return {"state": "ready", "decision": self._artefact.decision, "stats": stats}
 
     async def _predict(self, message: dict[str, Any]) -> bytes:
         outputs = await self._submit(message["texts"], time.monotonic() + message["seconds"])
@@ -194,19 +248,23 @@ class ModelHost:
 
     async def _submit(self, texts: list[str], deadline: float) -> np.ndarray:
         """Outputs in the order of the texts."""
-        self._last_used = now = time.monotonic()
-        items = self._engine.items(texts)
-        pending = _Pending(self._loop.create_future(), [np.empty(0)] * len(items), len(items))
-        works = [
-            Work(self._engine.cost(item), now, deadline, (pending, place, item)) for place, item in enumerate(items)
-        ]
-        with self._changed:
-            self._scheduler.add(works)
-            self._changed.notify()
-        try:
+        with self._record.request() as now:
+            items = self._engine.items(texts)
+            pending = _Pending(self._loop.create_future(), [np.empty(0)] * len(items), len(items))
+            works = [
+                Work(self._engine.cost(item), now, deadline, (pending, place, item)) for place, item in enumerate(items)
+            ]
+            with self._changed:
+                self._scheduler.add(works)
+                self._changed.notify(len(works))
             return await pending.answer
-        finally:
-            self._last_used = time.monotonic()
+
+
+def _cores() -> int:
+    """Those that this process may use, which in a container are often fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _private_socket(path: Path) -> socket.socket:

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from viveiro.db import Database
 from viveiro.errors import ViveiroError
 from viveiro.hub.service import Hub
+from viveiro.locale import Sentence, restored
 from viveiro.serving import frames, service
 from viveiro.serving.control import ask_supervisor
 from viveiro.serving.types import Endpoint, ForwardFailed, ModelDoesNotLoad, ModelLoading, QueueFull, TooLate
@@ -96,11 +97,12 @@ class Hosts:
         return {name: value for name, value in answer.items() if name != "id"}
 
     async def stop(self, endpoint: Endpoint) -> None:
-        """Unload the model, unless another endpoint serves the same commit."""
-        others = await run_in_threadpool(service.wanted_endpoints, self._database)
-        if any(other.key == endpoint.key and other.repo_pk != endpoint.repo_pk for other in others):
+        """Unload the model when its last answer is out, unless an endpoint still serves it."""
+        wanted = await run_in_threadpool(service.wanted_endpoints, self._database)
+        if endpoint.key in {other.key for other in wanted}:
             return
         if (connection := self._connections.pop(endpoint.key, None)) is not None:
+            await connection.drain(ANSWER_SECONDS)
             await connection.close()
         await ask_supervisor(self._settings, {"op": "host.stop", "key": endpoint.key})
 
@@ -148,11 +150,12 @@ class Hosts:
             return connection
         await connection.close()
         await ask_supervisor(self._settings, {"op": "host.stop", "key": endpoint.key})
-        raise ModelDoesNotLoad(endpoint.repo, answer.get("why", "for reasons it did not give"))
+        raise ModelDoesNotLoad(endpoint.repo, restored(answer.get("why")) or Sentence("It did not say why."))
 
     async def _start(self, endpoint: Endpoint) -> "_Connection":
         folder = await run_in_threadpool(service.check_out_model, self._hub, self._settings, endpoint)
-        arguments = [str(folder), endpoint.task, endpoint.engine]
+        engine = self._settings.engine if endpoint.engine == "auto" else endpoint.engine
+        arguments = [str(folder), endpoint.task, engine]
         started = time.monotonic()
         await ask_supervisor(self._settings, {"op": "host.start", "key": endpoint.key, "args": arguments})
         while True:
@@ -204,6 +207,11 @@ class _Connection:
             return answer
         finally:
             del self._waiting[number]
+
+    async def drain(self, seconds: float) -> None:
+        """Returns when every answer is there, or after that long."""
+        if self._waiting:
+            await asyncio.wait(self._waiting.values(), timeout=seconds)
 
     async def close(self) -> None:
         self._listening.cancel()

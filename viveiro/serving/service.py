@@ -12,6 +12,7 @@ from viveiro.errors import EntryNotFound, Forbidden, NotAuthenticated, RepoNotFo
 from viveiro.hub.folders import check_out
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
+from viveiro.locale import Sentence
 from viveiro.ml.tasks import tasks
 from viveiro.serving import queries
 from viveiro.serving.tables import EndpointRow
@@ -19,12 +20,16 @@ from viveiro.serving.types import Endpoint, EndpointNotFound, NotServable
 from viveiro.settings import Settings
 from viveiro.types import Action, RepoId, RepoKind, RepoRef
 
-DEFAULT_ENGINE: Final = "torch"
 LARGEST_CONFIG: Final = 2**20
 
 
-def deploy(hub: Hub, viewer: Viewer, repo_id: RepoId, revision: str = "main") -> Endpoint:
-    """Serve what the revision is now. An endpoint that is there already moves to it.
+def deploy(hub: Hub, viewer: Viewer, repo_id: RepoId, revision: str = "main", engine: str = "auto") -> Endpoint:
+    """`choose` and `save` in one, for who does not care whether the model loads."""
+    return save(hub.database, viewer, choose(hub, viewer, repo_id, revision, engine))
+
+
+def choose(hub: Hub, viewer: Viewer, repo_id: RepoId, revision: str = "main", engine: str = "auto") -> Endpoint:
+    """What `save` would serve: what the revision is now.
 
     Raises:
         RepoNotFound, Forbidden, RevisionNotFound: as for any change to the repo.
@@ -33,19 +38,30 @@ def deploy(hub: Hub, viewer: Viewer, repo_id: RepoId, revision: str = "main") ->
     repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, repo_id), Action.WRITE)
     sha = hub.resolve(repo, revision)
     task = _recognise(hub, repo, sha)
-    with hub.database.write() as session:
-        row = EndpointRow(
-            repo_id=repo.pk,
-            revision=revision,
-            sha=sha,
-            task=task,
-            engine=DEFAULT_ENGINE,
-            owner_id=viewer.user_id,
-            created_at=utc_now(),
-        )
+    return Endpoint(repo.pk, repo.resource, revision, sha, task, engine, viewer.name, utc_now())
+
+
+def save(database: Database, viewer: Viewer, endpoint: Endpoint) -> Endpoint:
+    """Want it from now on. An endpoint that the repo has already moves to it."""
+    row = EndpointRow(
+        repo_id=endpoint.repo_pk,
+        revision=endpoint.revision,
+        sha=endpoint.sha,
+        task=endpoint.task,
+        engine=endpoint.engine,
+        owner_id=viewer.user_id,
+        created_at=endpoint.created_at,
+    )
+    with database.write() as session:
         queries.save_endpoint(session, row)
-        record(session, viewer, "endpoint.deploy", repo.name, revision=revision, sha=sha)
-    return info(hub.database, viewer, repo_id)
+        record(session, viewer, "endpoint.deploy", endpoint.repo, revision=endpoint.revision, sha=endpoint.sha)
+    return endpoint
+
+
+def served_now(database: Database, repo_id: RepoId) -> Endpoint | None:
+    with database.read() as session:
+        found = queries.find_model(session, repo_id)
+    return found[1] if found is not None else None
 
 
 def undeploy(database: Database, viewer: Viewer, repo_id: RepoId) -> Endpoint:
@@ -129,25 +145,25 @@ def _refuse(viewer: Viewer, repo_id: RepoId, *, seen: bool) -> None:
 def _recognise(hub: Hub, repo: Repo, sha: str) -> str:
     files = {entry.path for entry in hub.list_tree(repo, sha, recursive=True) if entry.type == "file"}
     if not any(path.endswith(".safetensors") for path in files):
-        raise NotServable(repo.name, "it holds no safetensors")
+        raise NotServable(repo.name, Sentence("it holds no safetensors"))
     config = _read_config(hub, repo, sha)
     for name in tasks:
         if tasks[name].recognises(config, files):
             return name
-    raise NotServable(repo.name, "its config.json names no kind of model that a task serves")
+    raise NotServable(repo.name, Sentence("its config.json names no kind of model that a task serves"))
 
 
 def _read_config(hub: Hub, repo: Repo, sha: str) -> Mapping[str, Any]:
     try:
         entry = hub.entry(repo, sha, "config.json")
     except EntryNotFound:
-        raise NotServable(repo.name, "it holds no config.json") from None
+        raise NotServable(repo.name, Sentence("it holds no config.json")) from None
     if entry.lfs is not None or entry.size > LARGEST_CONFIG:
-        raise NotServable(repo.name, "its config.json is too large to be one")
+        raise NotServable(repo.name, Sentence("its config.json is too large to be one"))
     try:
         config = json.loads(hub.read_blob(repo, entry.oid))
     except ValueError:
         config = None
     if not isinstance(config, dict):
-        raise NotServable(repo.name, "its config.json is not a JSON object")
+        raise NotServable(repo.name, Sentence("its config.json is not a JSON object"))
     return config

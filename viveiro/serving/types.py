@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from viveiro.errors import InvalidInput, NotFound, Unavailable, Unprocessable
+from viveiro.locale import Sentence
 from viveiro.types import RepoId, Resource
 
 KEY_LENGTH: Final = 16
+
+EngineChoice: TypeAlias = Literal["auto", "openvino", "torch"]
+"""auto: whatever the installation's settings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,7 @@ class Endpoint:
 
     Attributes:
         revision: as it was asked for; `sha` is the commit it meant then, and what is served until the next deploy.
+        engine: as it was asked for; what `auto` came to is asked of its process.
         owner: who deployed it.
     """
 
@@ -35,8 +40,8 @@ class Endpoint:
 
     @property
     def key(self) -> str:
-        """Names the model host: one for each revision, whoever deploys it."""
-        return self.sha[:KEY_LENGTH]
+        """Names the model host: one for each revision and engine, whoever deploys it."""
+        return self.sha[:KEY_LENGTH] if self.engine == "auto" else f"{self.sha[:KEY_LENGTH]}-{self.engine}"
 
     @property
     def path(self) -> str:
@@ -82,7 +87,7 @@ class ModelDoesNotLoad(Unprocessable):
 
 
 class InvalidRequest(InvalidInput):
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: list[Sentence]) -> None:
         super().__init__(
             'The request does not fit the task: {why}. Send JSON such as {{"inputs": "a text"}} or {{"inputs": ["one", "two"]}}.',
             why=why,

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from tests.unit.ml.tiny import CORPUS, make_classifier, make_encoder
+from viveiro.locale import restored
 from viveiro.ml.embedding import SentenceEncoder
 from viveiro.serving import frames
 from viveiro.settings import Settings
@@ -21,12 +22,14 @@ LABELS = ["hydraulics", "billing", "accounts"]
 class Host:
     """The process as the supervisor starts it, and someone who talks to it."""
 
-    def __init__(self, data_dir: Path, key: str, folder: Path, task: str, **settings: str) -> None:
+    def __init__(
+        self, data_dir: Path, key: str, folder: Path, task: str, engine: str = "torch", **settings: str
+    ) -> None:
         self.socket = Settings(data_dir=data_dir).sockets_dir / f"{key}.sock"
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("VIVEIRO_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "viveiro.app", "host", key, str(folder), task, "torch"],
+            [sys.executable, "-m", "viveiro.app", "host", key, str(folder), task, engine],
             env={**inherited, "VIVEIRO_DATA_DIR": str(data_dir), "VIVEIRO_PARENT_PID": str(os.getpid()), **settings},
         )
 
@@ -77,11 +80,12 @@ def models(tmp_path_factory):
     }
 
 
-@pytest.fixture(scope="module")
-def classifier(models, short_folder):
-    host = Host(short_folder, "classifier", models["text-classification"], "text-classification")
+@pytest.fixture(scope="module", params=["torch", "auto"])
+def classifier(request, models, short_folder):
+    folder, queue = models["text-classification"], {"VIVEIRO_MODEL_QUEUE_TOKENS": "20000"}
+    host = Host(short_folder, request.param, folder, "text-classification", request.param, **queue)
     yield host
-    host.end()
+    assert host.end() == 0
 
 
 class TestModelHost:
@@ -115,7 +119,7 @@ class TestModelHost:
         assert classifier.ask(predict("the pump", seconds=-1))[0] == {"error": "TooLate"}
 
     def test_more_than_the_queue_holds_is_refused_and_the_rest_lives_on(self, classifier):
-        assert classifier.ask(predict(*[" ".join(CORPUS)] * 20_000))[0] == {"error": "QueueFull"}
+        assert classifier.ask(predict(*[" ".join(CORPUS)] * 1000))[0] == {"error": "QueueFull"}
         assert "body" in classifier.ask(predict("the pump"))[0]
 
     def test_who_hangs_up_disturbs_nobody(self, classifier):
@@ -127,9 +131,18 @@ class TestModelHost:
         assert "body" in classifier.ask(predict("the pump"))[0]
 
     def test_it_tells_what_it_has_done(self, classifier):
-        stats = classifier.ask({"op": "state"})[0]["stats"]
-        assert stats["dimension"] == 3
+        classifier.ask(predict("the pump"))
+        answer = classifier.ask({"op": "state"})[0]
+        stats = answer["stats"]
+        assert (answer["decision"], stats["dimension"]) == ("softmax", 3)
         assert 0 < stats["batches"] <= stats["texts"]
+        assert stats["requests"] > 0
+        assert 0 < stats["p50_ms"] <= stats["p95_ms"]
+        assert stats["memory_bytes"] > 2**20
+
+    def test_it_takes_the_fastest_engine_unless_told_otherwise(self, classifier):
+        told = classifier.process.args[-1]
+        assert classifier.ask({"op": "state"})[0]["stats"]["engine"] == ("openvino" if told == "auto" else told)
 
     def test_its_socket_is_for_its_user_alone(self, classifier):
         classifier.ask({"op": "wait"})
@@ -143,12 +156,36 @@ class TestModelHost:
         np.testing.assert_allclose(vector, expected, atol=1e-5)
 
 
+class TestChoiceOfEngine:
+    """`auto` takes what can run the model; a name takes that engine or says why not."""
+
+    @pytest.fixture
+    def without_openvino(self, tmp_path):
+        """As on a machine where it is not installed."""
+        (tmp_path / "openvino.py").write_text("raise ImportError('no such wheel for this processor')")
+        return {"PYTHONPATH": str(tmp_path)}
+
+    def test_auto_falls_back_to_torch(self, models, short_folder, without_openvino):
+        folder = models["text-classification"]
+        host = Host(short_folder, "fallback", folder, "text-classification", "auto", **without_openvino)
+        assert host.ask({"op": "wait"})[0]["stats"]["engine"] == "torch"
+        assert host.end() == 0
+
+    def test_a_named_engine_says_why_it_cannot(self, models, short_folder, without_openvino):
+        folder = models["text-classification"]
+        host = Host(short_folder, "named", folder, "text-classification", "openvino", **without_openvino)
+        answer = host.ask({"op": "wait"})[0]
+        assert answer["state"] == "failed"
+        assert "pip install 'viveiro[openvino]'" in restored(answer["why"])
+        assert host.end() == 0
+
+
 class TestItsLifeAndDeath:
     def test_a_model_that_does_not_load_says_why_and_does_not_die(self, short_folder, tmp_path):
         host = Host(short_folder, "broken", tmp_path, "feature-extraction")
         answer = host.ask({"op": "wait"})[0]
         assert (answer["state"], host.process.poll()) == ("failed", None)
-        assert "tokenizer" in answer["why"]
+        assert "tokenizer" in restored(answer["why"])
         host.end()
 
     def test_it_takes_the_place_of_one_that_was_killed_and_ends_well_when_told_to(self, models, short_folder):

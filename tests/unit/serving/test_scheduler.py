@@ -33,8 +33,8 @@ class TestScheduler:
         assert queue.next_turn(now=0.5).batch[0].cost == 256
 
     def test_short_goes_first_among_those_that_came_together(self):
-        queue = scheduler(work(256, arrived=0.0), work(5, arrived=0.1))
-        assert queue.next_turn(now=0.1).batch[0].cost == 5
+        queue = scheduler(work(256, arrived=0.0), work(5, arrived=0.01))
+        assert queue.next_turn(now=0.01).batch[0].cost == 5
 
     def test_what_is_too_late_does_not_run(self):
         queue = scheduler(work(5, deadline=1.0), work(6, deadline=9.0))

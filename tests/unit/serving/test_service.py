@@ -39,6 +39,18 @@ class TestDeploying:
         assert first.sha != second.sha
         assert [endpoint.sha for endpoint in service.list_endpoints(house.database, house.alice)] == [second.sha]
 
+    def test_what_is_only_chosen_changes_nothing(self, house, model):
+        first = service.deploy(house.hub, house.alice, SEEDS)
+        house.write(model, {"README.md": b"newer"})
+        assert service.choose(house.hub, house.alice, SEEDS).sha != first.sha
+        assert service.served_now(house.database, SEEDS).sha == first.sha
+
+    def test_an_engine_of_its_own_takes_a_process_of_its_own(self, house, model):
+        by_default = service.deploy(house.hub, house.alice, SEEDS)
+        by_torch = service.deploy(house.hub, house.alice, SEEDS, engine="torch")
+        assert (by_default.engine, by_torch.engine) == ("auto", "torch")
+        assert by_default.key != by_torch.key
+
     def test_an_older_commit_can_be_chosen(self, house, model):
         sha = house.again(model).head_sha
         house.write(model, {"README.md": b"newer"})

@@ -3,11 +3,14 @@
 from typing import Annotated, Any, Final
 
 import orjson
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
 
+from viveiro.api.inference.admissions import Admissions
 from viveiro.errors import TooLarge
-from viveiro.http.dependencies import DatabaseDep, ViewerDep
+from viveiro.http.sign_in import viewer_of
+from viveiro.locale import Sentence, problem
 from viveiro.ml.tasks import Task, tasks
 from viveiro.serving import service
 from viveiro.serving.hosts import Hosts
@@ -28,26 +31,41 @@ class BodyTooLarge(TooLarge):
         )
 
 
-def _served(namespace: str, name: str, viewer: ViewerDep, database: DatabaseDep) -> Endpoint:
-    return service.find_served(database, viewer, RepoId.parse(f"{namespace}/{name}"))
-
-
 async def _hosts(request: Request) -> Hosts:
     hosts: Hosts = request.app.state.hosts
     return hosts
 
 
+async def _admissions(request: Request) -> Admissions:
+    admissions: Admissions = request.app.state.admissions
+    return admissions
+
+
 HostsDep = Annotated[Hosts, Depends(_hosts)]
+AdmissionsDep = Annotated[Admissions, Depends(_admissions)]
 
 
 @router.post("/models/{namespace}/{name}", response_class=Response)
-async def infer(endpoint: Annotated[Endpoint, Depends(_served)], hosts: HostsDep, request: Request) -> Response:
+async def infer(namespace: str, name: str, request: Request, background: BackgroundTasks) -> Response:
     """`{"inputs": "a text" or ["one", "two"], "parameters": {…}}` → the answer of the model's task."""
+    hosts, admissions = await _hosts(request), await _admissions(request)
+    key = (request.headers.get("authorization", ""), f"{namespace}/{name}")
+    endpoint = admissions.find(key)
+    if endpoint is None:
+        asked = admissions.now()
+        endpoint = await run_in_threadpool(_served, request, background, RepoId.parse(key[1]))
+        if key[0]:  # a browser's session is also held to its own pages, which is looked at each time
+            admissions.remember(key, endpoint, asked)
     task = tasks[endpoint.task]
-    asked = _parse(task, await _body(request))
-    texts, bare = task.inputs_of(asked)
-    content = await hosts.predict(endpoint, texts, asked.parameters, bare=bare)
+    asked_for = _parse(task, await _body(request))
+    texts, bare = task.inputs_of(asked_for)
+    content = await hosts.predict(endpoint, texts, asked_for.parameters, bare=bare)
     return Response(content, media_type="application/json")
+
+
+def _served(request: Request, background: BackgroundTasks, repo_id: RepoId) -> Endpoint:
+    viewer = viewer_of(request, background)
+    return service.find_served(request.app.state.database, viewer, repo_id)
 
 
 async def _body(request: Request) -> bytes:
@@ -66,15 +84,14 @@ def _parse(task: Task, body: bytes) -> Any:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"it is not JSON ({error})") from error
+        raise InvalidRequest([Sentence("it is not JSON ({error})", error=str(error))]) from error
     try:
         return task.Request.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(_problem(task.Request, problem) for problem in error.errors()[:MOST_PROBLEMS])
-        raise InvalidRequest(problems) from error
+        raise InvalidRequest([_problem(task.Request, fault) for fault in error.errors()[:MOST_PROBLEMS]]) from error
 
 
-def _problem(schema: type[BaseModel], problem: Any) -> str:
+def _problem(schema: type[BaseModel], fault: Any) -> Sentence:
     """`inputs: a string is wanted`, without the names that pydantic gives to the branches of a union."""
-    place = ".".join(str(part) for part in problem["loc"] if part not in ("str", "list[str]")) or schema.__name__
-    return f"{place}: {problem['msg']}"
+    place = ".".join(str(part) for part in fault["loc"] if part not in ("str", "list[str]")) or schema.__name__
+    return problem(place, fault["msg"])

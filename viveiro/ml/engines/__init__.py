@@ -3,9 +3,9 @@
 import pkgutil
 from importlib import import_module
 
-from viveiro.ml.engine import Caps, Engine, Item, Stats, engines
+from viveiro.ml.engine import Caps, Engine, EngineUnfit, Item, Stats, engines
 
-__all__ = ["Caps", "Engine", "Item", "Stats", "engines"]
+__all__ = ["Caps", "Engine", "EngineUnfit", "Item", "Stats", "engines"]
 
 for _module in pkgutil.iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")

@@ -24,7 +24,11 @@ class TorchEngine:
         self._texts = self._batches = 0
         self._seconds = 0.0
 
-    def load(self, folder: Path, *, max_length: int | None = None) -> None:
+    @property
+    def workers(self) -> int:
+        return 1
+
+    def load(self, folder: Path, *, max_length: int | None = None, cache: Path | None = None, workers: int = 1) -> None:
         from viveiro.ml.embedding import PROBES, SentenceEncoder
 
         self._encoder = SentenceEncoder(folder, max_length=max_length)
@@ -36,7 +40,7 @@ class TorchEngine:
     def cost(self, item: Item) -> int:
         return max(1, len(item.token_ids))
 
-    def run(self, batch: Sequence[Item]) -> np.ndarray:
+    def run(self, batch: Sequence[Item], *, alone: bool = False) -> np.ndarray:
         started = perf_counter()
         outputs = self._loaded.forward([item.token_ids for item in batch])
         self._seconds += perf_counter() - started
