@@ -10,7 +10,7 @@ DATA ?= examples/maintenance/tickets.csv
 DEMO_DIR ?= .demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test chaos check format docs bench migration clean
+.PHONY: help install demo serve test chaos check format docs messages bench migration clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -49,6 +49,9 @@ format: install ## Mend what can be mended by itself
 
 docs: install ## Regenerate docs/reference from the code
 	$(BIN)/python -m tools.reference
+
+messages: install ## Gather the sentences that people read, and say which wait for a translation
+	$(BIN)/python -m tools.messages
 
 bench: install ## Print the hub's figures beside its peers'
 	$(BIN)/python benchmarks/hub.py

@@ -10,6 +10,8 @@ from sqlalchemy import create_engine, text
 from tests.postgres import PostgresMissing, running_postgres
 from viveiro.db import Base, Database
 
+os.environ["VIVEIRO_LANGUAGE"] = "en"  # tests read English, whatever their developer speaks
+
 REQUIRED = frozenset(filter(None, os.environ.get("VIVEIRO_REQUIRE", "").split(",")))
 """Real components whose absence is a failure, not a skip: set by CI."""
 

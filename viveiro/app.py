@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from viveiro.db import Database
 from viveiro.errors import ViveiroError
+from viveiro.locale import translate
 from viveiro.settings import Settings
 from viveiro.telemetry import configure_logging
 
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return PROCESSES[process](settings, *rest)
     except ViveiroError as error:
-        sys.stderr.write(f"Error: {error}\n")
+        sys.stderr.write(translate("Error: {why}", why=error.sentence) + "\n")
         return 1
 
 

@@ -32,13 +32,14 @@ from viveiro.errors import Conflict, InvalidInput
 from viveiro.hub.fsck import rebuild_index
 from viveiro.hub.git import create_bare_repository, environment, repository_path, run_git
 from viveiro.hub.service import Hub
+from viveiro.locale import Sentence, recognised
 from viveiro.settings import Settings
 from viveiro.storage import BlobStore, LocalBlobStore
 
 FORMAT: Final = 1
 ROWS_AT_ONCE: Final = 1000
 COMPLETE: Final = "complete"
-CUT_SHORT: Final = "it is cut short"
+CUT_SHORT: Final = Sentence("it is cut short")
 
 
 class NotEmpty(Conflict):
@@ -93,7 +94,7 @@ def restore_backup(settings: Settings, file: Path) -> None:
     except BaseException as error:
         _undo(database, settings)
         if isinstance(error, tarfile.TarError | EOFError):
-            raise UnreadableBackup(file, str(error) or CUT_SHORT) from error
+            raise UnreadableBackup(file, recognised(str(error)) or CUT_SHORT) from error
         raise
     finally:
         database.close()
@@ -188,7 +189,7 @@ def _refuse_used_folder(settings: Settings) -> None:
 def _refuse_used_database(database: Database) -> None:
     with database.read() as session:
         if any(session.scalar(select(func.count()).select_from(table)) for table in Base.metadata.sorted_tables):
-            raise NotEmpty("The database")
+            raise NotEmpty(Sentence("The database"))
 
 
 def _undo(database: Database, settings: Settings) -> None:
@@ -209,7 +210,7 @@ def _restore_members(
         folder, _, name = member.name.rpartition("/")
         content = tar.extractfile(member)
         if content is None:
-            raise UnreadableBackup(file, f"{member.name} is not a file")
+            raise UnreadableBackup(file, Sentence("{name} is not a file", name=member.name))
         match folder:
             case "" if name == "manifest.json":
                 _check_manifest(json.load(content), database, file)
@@ -225,15 +226,21 @@ def _restore_members(
             case "" if name == COMPLETE:
                 return
             case _:
-                raise UnreadableBackup(file, f"unexpected member {member.name}")
+                raise UnreadableBackup(file, Sentence("unexpected member {name}", name=member.name))
     raise UnreadableBackup(file, CUT_SHORT)
 
 
 def _check_manifest(manifest: dict[str, Any], database: Database, file: Path) -> None:
     schema = migrate.current_revision(database)
     if manifest.get("format") != FORMAT or manifest.get("schema") != schema:
-        written = f"version {manifest.get('version')}, schema {manifest.get('schema')}"
-        raise UnreadableBackup(file, f"it was written by {written}; this program is {__version__}, schema {schema}")
+        why = Sentence(
+            "it was written by version {theirs}, schema {their_schema}; this program is {ours}, schema {our_schema}",
+            theirs=manifest.get("version"),
+            their_schema=manifest.get("schema"),
+            ours=__version__,
+            our_schema=schema,
+        )
+        raise UnreadableBackup(file, why)
 
 
 def _write_private(path: Path, content: bytes) -> None:

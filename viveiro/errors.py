@@ -3,7 +3,7 @@
     ViveiroError
     ├── InvalidInput (400)          what was sent cannot be meant
     │   ├── InvalidRepoId  InvalidName  InvalidHash
-    │   └── UnknownColumn
+    │   └── UnknownColumn  OneColumnTwice
     ├── NotAuthenticated (401)      no credential, or one that is no longer good
     │   └── InvalidCredentials
     ├── Forbidden (403)             known, but not allowed
@@ -32,31 +32,35 @@ Domains raise these; only `http/errors.py` knows which status they become. `code
 `huggingface_hub` turns `RepoNotFound`, `RevisionNotFound`, `EntryNotFound` and `GatedRepo` into its own exceptions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import ClassVar
 
+from viveiro.locale import Sentence, translate
+
 
 class ViveiroError(Exception):
-    """A sentence for people, with the next step in it.
+    """A sentence for people, with the next step in it: in English to logs and `str`, in the reader's language to people.
 
-    The template and its fields are kept apart so that the same error can be said in the reader's language.
+    The template stands literally where the error is raised, or in its class, and is found there by `make messages`.
     """
 
     status: ClassVar[int] = 500
     template: str
 
-    def __init__(self, template: str, **fields: object) -> None:
+    def __init__(self, template: str, /, **fields: object) -> None:
         self.template = template
         self.fields = fields
-        super().__init__(template.format(**fields))
+        self.sentence = Sentence(template, **fields)
+        super().__init__(self.sentence)
 
     @property
     def code(self) -> str:
         return type(self).__name__
 
-    def translated(self, translate: Callable[[str], str]) -> str:
-        return translate(self.template).format(**self.fields)
+    def translated(self) -> str:
+        """In the language of whoever is being answered."""
+        return translate(self.sentence)
 
 
 class InvalidInput(ViveiroError):
@@ -97,6 +101,13 @@ class UnknownColumn(InvalidInput):
             )
         else:
             super().__init__("There is no column {name!r}. Columns: {columns}.", name=name, columns=columns)
+
+
+class OneColumnTwice(InvalidInput):
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "Column {name!r} cannot be both text and label. Name two: --text-column …, --label-column …", name=name
+        )
 
 
 class NotAuthenticated(ViveiroError):

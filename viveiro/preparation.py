@@ -12,6 +12,7 @@ from viveiro.accounts.service import create_token, create_user, first_administra
 from viveiro.accounts.types import Account, TokenRole
 from viveiro.db import Database, migrate
 from viveiro.hub.service import Hub
+from viveiro.locale import translate
 from viveiro.settings import Settings
 from viveiro.storage import LocalBlobStore
 
@@ -43,10 +44,13 @@ def _make_administrator(session: Session) -> tuple[Account, str]:
     password = secrets.token_urlsafe(15)
     administrator = create_user(session, "admin", password=password, is_admin=True)
     token = create_token(session, administrator.id, "first start", TokenRole.WRITE)
-    return (
-        administrator,
-        f"Administrator: {administrator.name}\nPassword:      {password}\nAccess token:  {token.secret}\n",
+    welcome = translate(
+        "Administrator: {name}\nPassword:      {password}\nAccess token:  {access_token}\n",
+        name=administrator.name,
+        password=password,
+        access_token=token.secret,
     )
+    return administrator, welcome
 
 
 def _renew_command_line_token(session: Session, administrator: Account) -> str:
@@ -57,7 +61,8 @@ def _renew_command_line_token(session: Session, administrator: Account) -> str:
 
 def _show_once(settings: Settings, welcome: str) -> None:
     path = _write_private(settings, "first-sign-in.txt", welcome)
-    sys.stdout.write(f"{welcome}This is shown once. It is also in {path}: delete that file when you have noted it.\n")
+    advice = translate("This is shown once. It is also in {path}: delete that file when you have noted it.", path=path)
+    sys.stdout.write(f"{welcome}{advice}\n")
     sys.stdout.flush()
 
 

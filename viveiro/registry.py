@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Generic, TypeVar
 
 from viveiro.errors import InvalidInput
+from viveiro.locale import Sentence
 
 T = TypeVar("T")
 
@@ -35,11 +36,14 @@ class Registry(Generic[T]):
             near = get_close_matches(name, self._entries, n=1)
             if near:
                 raise InvalidInput(
-                    "No {noun} is called {name!r}. Did you mean {near!r}?", noun=self.noun, name=name, near=near[0]
+                    "No {noun} is called {name!r}. Did you mean {near!r}?",
+                    noun=Sentence(self.noun),
+                    name=name,
+                    near=near[0],
                 ) from None
             raise InvalidInput(
                 "No {noun} is called {name!r}. Known: {known}.",
-                noun=self.noun,
+                noun=Sentence(self.noun),
                 name=name,
                 known=", ".join(self._entries),
             ) from None

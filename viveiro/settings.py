@@ -5,10 +5,12 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from viveiro.locale import Sentence, problem
 
 LONGEST_SOCKETS_DIR: Final = 70
 
@@ -32,6 +34,8 @@ class Settings(BaseSettings):
     """SQLAlchemy address of a PostgreSQL database. Unset: SQLite, in one file of the data folder."""
     secret_key: SecretStr | None = None
     """Signs short-lived links. Unset: made on first start and kept in the data folder with mode 0600."""
+    language: Literal["en", "pt-BR"] | None = None
+    """Language in which the command line speaks. Unset: that of LC_ALL, LC_MESSAGES or LANG. Clients of the server ask for theirs."""
     log_level: str = "info"
     """debug, info, warning or error."""
     log_json: bool = False
@@ -65,9 +69,13 @@ class Settings(BaseSettings):
     worker_cpu_slots: int = 2
     """How many jobs of one CPU slot run at once on this machine."""
     run_time_limit: timedelta = timedelta(hours=12)
-    """A fine-tuning run past this age is stopped and marked failed."""
+    """Training is ended after this, with the best model until then. A run that would need longer is refused, unless it has a budget."""
     model_idle_limit: timedelta = timedelta(minutes=30)
     """A model loaded on demand and not asked for this long is unloaded."""
+    model_queue_tokens: int = 2**19
+    """Texts that wait for one model may have this many tokens together. What does not fit answers 503."""
+    engine: Literal["auto", "openvino", "torch"] = "auto"
+    """What runs served models, unless an endpoint names its own: auto takes OpenVINO where it can, and torch elsewhere."""
     upstream_url: str = "https://huggingface.co"
     """Hub from which `viveiro models pull` takes repos: huggingface.co or another Viveiro."""
     upstream_token: SecretStr | None = None
@@ -106,6 +114,11 @@ class Settings(BaseSettings):
         return self.data_dir / "cache"
 
     @property
+    def engines_dir(self) -> Path:
+        """Models in the form of the engine that runs them, by model host: can be made again from the hub."""
+        return self.cache_dir / "engines"
+
+    @property
     def logs_dir(self) -> Path:
         return self.data_dir / "logs"
 
@@ -129,11 +142,11 @@ class Settings(BaseSettings):
         }
 
 
-def problems(error: ValidationError) -> str:
+def problems(error: ValidationError) -> list[Sentence]:
     """What is wrong with the settings, for the one who set them: `VIVEIRO_PORT: Input should be a valid integer`."""
-    return "; ".join(
-        f"VIVEIRO_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors() if fault["loc"]
-    )
+    return [
+        problem(f"VIVEIRO_{str(fault['loc'][0]).upper()}", fault["msg"]) for fault in error.errors() if fault["loc"]
+    ]
 
 
 def _as_text(value: Any) -> str:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from viveiro.errors import Conflict, Unavailable
+from viveiro.locale import Sentence, recognised, translate
 from viveiro.settings import Settings
 
 STOP_SECONDS: Final = 20.0
@@ -31,6 +32,8 @@ STOP_SECONDS: Final = 20.0
 CALM_SECONDS: Final = 10.0
 """A child that lived this long is restarted at once; a shorter life doubles the wait."""
 LONGEST_WAIT_SECONDS: Final = 10.0
+PORT_PATIENCE_SECONDS: Final = 5.0
+"""The web process of a server that was just killed holds its port until the kernel has cleared it away."""
 
 
 class FolderInUse(Conflict):
@@ -38,8 +41,8 @@ class FolderInUse(Conflict):
         super().__init__(
             "A server already holds {data_dir} (process {pid}, {url}). Use that one, stop it, or name another folder with --data-dir.",
             data_dir=data_dir,
-            pid=server.get("pid", "unknown"),
-            url=server.get("url", "starting"),
+            pid=server.get("pid", "?"),
+            url=server.get("url", Sentence("starting")),
         )
 
 
@@ -53,7 +56,7 @@ class PortTaken(Conflict):
 
 
 class FolderUnusable(Unavailable):
-    def __init__(self, folder: Path, why: str | None) -> None:
+    def __init__(self, folder: Path, why: str) -> None:
         super().__init__("{folder} cannot be used: {why}. Name another folder with --data-dir.", folder=folder, why=why)
 
 
@@ -125,9 +128,10 @@ class Supervisor:
     def _web_is_ready(self, pipe: int) -> None:
         os.read(pipe, 1)
         self._selector.unregister(pipe)
-        sys.stdout.write(
-            f"Viveiro is ready at {self._url}\nFor the Hugging Face clients: export HF_ENDPOINT={self._url}\n"
+        ready = translate(
+            "Viveiro is ready at {url}\nFor the Hugging Face clients: export HF_ENDPOINT={url}\n", url=self._url
         )
+        sys.stdout.write(ready)
         sys.stdout.flush()
 
     # -- children ------------------------------------------------------------------------------------------------------
@@ -273,7 +277,7 @@ def _make_private(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise FolderUnusable(folder, error.strerror) from None
+        raise FolderUnusable(folder, recognised(error.strerror or str(error))) from None
 
 
 @contextlib.contextmanager
@@ -299,13 +303,22 @@ def _bound_socket(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    give_up = time.monotonic() + PORT_PATIENCE_SECONDS
+    while not _binds(listener, settings):
+        if time.monotonic() > give_up:
+            listener.close()
+            raise PortTaken(settings.host, settings.port)
+        time.sleep(0.1)
+    listener.listen(2048)
+    return listener
+
+
+def _binds(listener: socket.socket, settings: Settings) -> bool:
     try:
         listener.bind((settings.host, settings.port))
     except OSError:
-        listener.close()
-        raise PortTaken(settings.host, settings.port) from None
-    listener.listen(2048)
-    return listener
+        return False
+    return True
 
 
 def _write_address(settings: Settings, listener: socket.socket) -> str:

@@ -1,4 +1,5 @@
 from viveiro import errors
+from viveiro.locale import speaking
 
 
 def every_error(kind=errors.ViveiroError):
@@ -8,9 +9,10 @@ def every_error(kind=errors.ViveiroError):
 
 
 def test_a_message_can_be_said_in_another_language():
-    error = errors.RevisionNotFound("v1", "alice/x")
-    portuguese = {error.template: "{repo_id} não tem a revisão {revision}."}
-    assert error.translated(portuguese.__getitem__) == "alice/x não tem a revisão v1."
+    error = errors.InvalidHash("oi")
+    with speaking("pt-BR"):
+        assert error.translated() == "'oi' não é um sha256. Escreva 64 dígitos hexadecimais minúsculos."
+    assert str(error) == "'oi' is not a sha256. Write 64 lower-case hexadecimal digits."
 
 
 def test_the_codes_that_huggingface_hub_knows_are_these():

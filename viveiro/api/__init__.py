@@ -9,8 +9,10 @@ from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from viveiro import __version__
+from viveiro.api.inference.admissions import Admissions
 from viveiro.db import Database
 from viveiro.http.errors import install_error_handlers
+from viveiro.http.language import LanguageMiddleware
 from viveiro.http.request_id import RequestIdMiddleware
 from viveiro.hub.service import Hub
 from viveiro.serving.hosts import Hosts
@@ -18,6 +20,7 @@ from viveiro.settings import Settings
 from viveiro.storage import LocalBlobStore
 
 ROUTERS: Final = (
+    "viveiro.api.inference",
     "viveiro.api.v1.system",
     "viveiro.api.v1.accounts",
     "viveiro.api.v1.jobs",
@@ -26,10 +29,10 @@ ROUTERS: Final = (
     "viveiro.api.v1.datasets",
     "viveiro.api.v1.runs",
     "viveiro.api.v1.endpoints",
-    "viveiro.api.inference",
     "viveiro.api.hub",
 )
-"""In order of matching: the Hub's own routes come last, because `/{namespace}/{name}/…` matches much."""
+"""In order of matching: inference comes first, because looking at every other route would take a third of its time here;
+the Hub's own routes come last, because `/{namespace}/{name}/…` matches much."""
 
 
 def build_application(settings: Settings) -> FastAPI:
@@ -46,10 +49,12 @@ def build_application(settings: Settings) -> FastAPI:
     app.state.blobs = LocalBlobStore(settings.storage_dir)
     app.state.hub = Hub(app.state.database, settings, app.state.blobs)
     app.state.hosts = Hosts(settings, app.state.database, app.state.hub)
+    app.state.admissions = Admissions()
     for module in ROUTERS:
         router: APIRouter = import_module(module).router
         app.include_router(router)
     install_error_handlers(app)
+    app.add_middleware(LanguageMiddleware)
     app.add_middleware(RequestIdMiddleware)
     return app
 

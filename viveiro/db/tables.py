@@ -1,12 +1,15 @@
 """The base of every table."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
+
+from viveiro.locale import Sentence, restored, stored
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -24,6 +27,23 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class SentenceText(TypeDecorator[str]):
+    """A text for people. A Sentence is kept with its template, so that each reader is told it in their language.
+
+    What is no Sentence is kept as it is: texts of other programs, and what was written before there were sentences.
+    """
+
+    impl = Text
+    cache_ok = True
+    _SIGN = '{"template": '
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return json.dumps(stored(value), ensure_ascii=False) if isinstance(value, Sentence) else value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        return restored(json.loads(value)) if value is not None and value.startswith(self._SIGN) else value
 
 
 def json_column(*, none_as_null: bool = False) -> JSON:

@@ -26,13 +26,17 @@ from viveiro.errors import (
     ViveiroError,
 )
 from viveiro.http.urls import public_url
+from viveiro.locale import Sentence, current_language, problem, recognised, translate
 
 log = structlog.get_logger()
 
 _GIT_ROUTE: Final = re.compile(r"/info/refs$|/git-(?:upload|receive)-pack$|/info/lfs(?:/|$)")
 _BUSY: Final = ("database is locked", "database table is locked", "connection", "too many clients")
 _FULL: Final = ("database or disk is full", "no space left on device")
-_INTERNAL: Final = "The server failed at this request, and has logged why. Quote the X-Request-Id to its operator."
+_INTERNAL: Final = Sentence(
+    "The server failed at this request, and has logged why. Quote the X-Request-Id to its operator."
+)
+_TYPOGRAPHY: Final = str.maketrans({"–": "-", "—": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "→": "->"})
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -50,10 +54,11 @@ def install_error_handlers(app: FastAPI) -> None:
 
 def error_response(error: ViveiroError, path: str = "") -> JSONResponse:
     """The answer that programs get for an error. `path` chooses how a 401 asks for credentials."""
-    body: dict[str, object] = {"error": str(error)}
+    message = error.translated()
+    body: dict[str, object] = {"error": message}
     if isinstance(error, AlreadyExists) and error.url:
         body["url"] = error.url
-    headers = {"X-Error-Code": error.code, "X-Error-Message": header_safe(str(error))}
+    headers = {"X-Error-Code": error.code, **_headers(message)}
     match error:
         case TooManyRequests() | Unavailable() if error.retry_after_seconds is not None:
             headers["Retry-After"] = str(error.retry_after_seconds)
@@ -65,9 +70,17 @@ def error_response(error: ViveiroError, path: str = "") -> JSONResponse:
     return JSONResponse(body, error.status, headers)
 
 
+def _headers(message: str) -> dict[str, str]:
+    return {
+        "X-Error-Message": header_safe(message),
+        "Content-Language": current_language(),
+        "Vary": "Accept-Language",
+    }
+
+
 def header_safe(text: str) -> str:
     """One line of latin-1, as HTTP headers are. What has no place there becomes its nearest form, or '?'."""
-    one_line = " ".join(text.split())
+    one_line = " ".join(text.split()).translate(_TYPOGRAPHY)
     latin = unicodedata.normalize("NFKC", one_line).encode("latin-1", "replace").decode("latin-1")
     return "".join(character if character.isprintable() else "?" for character in latin)[:1000]
 
@@ -98,8 +111,8 @@ class UnexpectedErrorMiddleware:
 
 
 def _failure() -> Response:
-    headers = {"X-Error-Code": "InternalError", "X-Error-Message": _INTERNAL}
-    return JSONResponse({"error": _INTERNAL}, 500, headers)
+    message = translate(_INTERNAL)
+    return JSONResponse({"error": message}, 500, {"X-Error-Code": "InternalError", **_headers(message)})
 
 
 async def _on_viveiro_error(request: Request, error: Exception) -> Response:
@@ -111,8 +124,8 @@ async def _on_viveiro_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    problems = (f"{_place(problem['loc'])}: {problem['msg']}" for problem in error.errors())
-    return error_response(InvalidInput("The request is not valid. {problems}", problems="; ".join(problems)))
+    problems = [problem(_place(fault["loc"]), fault["msg"]) for fault in error.errors()]
+    return error_response(InvalidInput("The request is not valid. {problems}", problems=problems))
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -124,8 +137,9 @@ def _place(location: tuple[int | str, ...]) -> str:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     """What the framework itself refuses: no such address, a method that it does not take, a body that is not JSON."""
     assert isinstance(error, HTTPException)
-    message = f"{error.detail}: {request.method} {request.url.path}"
-    headers = {**(error.headers or {}), "X-Error-Message": header_safe(message)}
+    detail = recognised(error.detail)
+    message = translate("{detail}: {method} {path}", detail=detail, method=request.method, path=request.url.path)
+    headers = {**(error.headers or {}), **_headers(message)}
     return JSONResponse({"error": message}, error.status_code, headers)
 
 

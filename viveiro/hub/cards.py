@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import yaml
 
+from viveiro.errors import Unprocessable
+from viveiro.locale import Sentence
 from viveiro.types import RepoKind
 
 MAX_CARD_BYTES: Final = 2 * 2**20
@@ -19,6 +21,7 @@ MAX_METADATA_CHARS: Final = 2**20
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 100_000
 _MAX_INTEGER: Final = 2**63
+_NO_METADATA: Final = Sentence("empty or missing yaml metadata in repo card")
 
 _FRONT_MATTER: Final = re.compile(r"\ufeff?---[ \t]*\r?\n(?P<metadata>.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 
@@ -32,8 +35,8 @@ class CardReport:
     warnings: tuple[str, ...] = ()
 
 
-class MalformedCard(Exception):
-    """The sentence says what is wrong."""
+class MalformedCard(Unprocessable):
+    pass
 
 
 class _CardLoader(yaml.CSafeLoader):
@@ -72,14 +75,14 @@ def body_of(content: bytes) -> str:
 def check_card(text: str, kind: RepoKind) -> CardReport:
     """What `POST /api/validate-yaml` tells a client before it commits a README.md."""
     if len(text) > MAX_CARD_BYTES:
-        return CardReport({}, errors=(f"The card is longer than {MAX_CARD_BYTES // 2**20} MiB.",))
+        return CardReport({}, errors=(Sentence("The card is longer than {most} MiB.", most=MAX_CARD_BYTES // 2**20),))
     metadata = _metadata_of(text)
     if metadata is None or not metadata.strip():
-        return CardReport({}, warnings=("empty or missing yaml metadata in repo card",))
+        return CardReport({}, warnings=(_NO_METADATA,))
     try:
         card = parse_metadata(metadata)
     except MalformedCard as error:
-        return CardReport({}, errors=(str(error),))
+        return CardReport({}, errors=(error.sentence,))
     return CardReport(card, tuple(_wrong_types(card)), tuple(_missing(card, kind)))
 
 
@@ -90,15 +93,18 @@ def parse_metadata(text: str) -> dict[str, Any]:
         MalformedCard: it is not YAML, not a mapping, or larger than any honest card.
     """
     if len(text) > MAX_METADATA_CHARS:
-        raise MalformedCard(f"The metadata is longer than {MAX_METADATA_CHARS} characters.")
+        raise MalformedCard("The metadata is longer than {most} characters.", most=MAX_METADATA_CHARS)
     try:
         _check_depth(text)
         loaded = yaml.load(text, _CardLoader)  # noqa: S506 - a subclass of CSafeLoader
     except yaml.MarkedYAMLError as error:
-        where = f" at line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise MalformedCard(f"The metadata is not valid YAML: {error.problem or error.context}{where}.") from error
+        raise MalformedCard(
+            "The metadata is not valid YAML, at line {line}: {why}.",
+            line=error.problem_mark.line + 1 if error.problem_mark else "?",
+            why=error.problem or error.context,
+        ) from error
     except (yaml.YAMLError, ValueError, TypeError) as error:  # also impossible numbers and unhashable keys
-        raise MalformedCard(f"The metadata is not valid YAML: {error}.") from error
+        raise MalformedCard("The metadata is not valid YAML: {why}.", why=str(error)) from error
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
@@ -125,7 +131,7 @@ def _check_depth(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise MalformedCard(f"The metadata is nested more than {MAX_DEPTH} levels deep.")
+            raise MalformedCard("The metadata is nested more than {most} levels deep.", most=MAX_DEPTH)
 
 
 class _Plain:
@@ -178,14 +184,14 @@ _TEXTS: Final = ("library_name", "pipeline_tag", "pretty_name", "license_name", 
 def _wrong_types(card: Mapping[str, Any]) -> Iterator[str]:
     for key in _TEXTS:
         if card.get(key) is not None and not isinstance(card[key], str):
-            yield f'"{key}" must be a string'
+            yield Sentence('"{key}" must be a string', key=key)
     for key in _TEXT_OR_LIST:
         if card.get(key) is not None and not isinstance(card[key], str) and not _is_list_of_texts(card[key]):
-            yield f'"{key}" must be a string or a list of strings'
+            yield Sentence('"{key}" must be a string or a list of strings', key=key)
     if card.get("tags") is not None and not _is_list_of_texts(card["tags"]):
-        yield '"tags" must be a list of strings'
+        yield Sentence('"tags" must be a list of strings')
     if card.get("model-index") is not None and not _is_model_index(card["model-index"]):
-        yield '"model-index" must be a list of models, each with a "name" and "results"'
+        yield Sentence('"model-index" must be a list of models, each with a "name" and "results"')
 
 
 def _is_list_of_texts(value: Any) -> bool:
@@ -201,6 +207,6 @@ def _is_model_index(value: Any) -> bool:
 
 def _missing(card: Mapping[str, Any], kind: RepoKind) -> Iterator[str]:
     if not card:
-        yield "empty or missing yaml metadata in repo card"
+        yield _NO_METADATA
     if kind is RepoKind.SPACE and "sdk" not in card:
-        yield 'missing "sdk": a Space needs one of gradio, streamlit, docker, static'
+        yield Sentence('missing "sdk": a Space needs one of gradio, streamlit, docker, static')

@@ -24,6 +24,7 @@ from viveiro.hub.lfs import parse_pointer
 from viveiro.hub.service import Hub
 from viveiro.hub.trees import parse_tree
 from viveiro.hub.types import LfsPointer, Repo
+from viveiro.locale import Sentence, translate
 
 
 class Fault(StrEnum):
@@ -56,7 +57,8 @@ class Finding:
     repaired: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"problem": self.fault.is_problem}
+        """`says` in the reader's language."""
+        return asdict(self) | {"says": translate(self.says), "problem": self.fault.is_problem}
 
 
 def check_hub(hub: Hub, *, repair: bool = False, deep: bool = False) -> Iterator[Finding | Repo]:
@@ -100,7 +102,7 @@ class _RepoCheck:
             git = self._hub.ledger.open(self._repo)
         except RepoNotFound:
             if self._still_listed():
-                says = "Its folder is gone, and all of its history with it."
+                says = Sentence("Its folder is gone, and all of its history with it.")
                 yield Finding(Fault.MISSING_REPOSITORY, says, repo=str(self._repo.ref))
             return
         walk = _Walk(git)
@@ -120,7 +122,7 @@ class _RepoCheck:
             if fault is not None:
                 yield Finding(fault[0], fault[1], ref=use.ref, path=use.path, oid=oid)
             elif oid not in granted:
-                says = "It is stored, and the index does not know that this repo may use it."
+                says = Sentence("It is stored, and the index does not know that this repo may use it.")
                 if self._repair:
                     self._hub.grant_blob(self._repo, oid, use.pointer.size)
                 yield Finding(Fault.UNKNOWN_CONTENT, says, ref=use.ref, path=use.path, oid=oid, repaired=self._repair)
@@ -128,11 +130,13 @@ class _RepoCheck:
     def _fault_of_content(self, pointer: LfsPointer) -> tuple[Fault, str] | None:
         size = self._hub.blobs.size(pointer.oid)
         if size is None:
-            return Fault.MISSING_CONTENT, "Its content is not in the store."
+            return Fault.MISSING_CONTENT, Sentence("Its content is not in the store.")
         if size != pointer.size:
-            return Fault.DAMAGED_CONTENT, f"Its content has {size} bytes instead of {pointer.size}."
+            return Fault.DAMAGED_CONTENT, Sentence(
+                "Its content has {size} bytes instead of {wanted}.", size=size, wanted=pointer.size
+            )
         if self._deep and self._hash(pointer.oid) != pointer.oid:
-            return Fault.DAMAGED_CONTENT, "Its content has another hash than its name."
+            return Fault.DAMAGED_CONTENT, Sentence("Its content has another hash than its name.")
         return None
 
     def _hash(self, oid: str) -> str:
@@ -157,12 +161,13 @@ class _RepoCheck:
             return
         except (KeyError, ValueError, pygit2.GitError):
             yield Finding(
-                Fault.STALE_INDEX, "The commit that main points at cannot be read, so the index cannot be compared."
+                Fault.STALE_INDEX,
+                Sentence("The commit that main points at cannot be read, so the index cannot be compared."),
             )
             return
-        says = f"The index says {stored.head_sha}, main is at {index.head_sha}."
+        says = Sentence("The index says {indexed}, main is at {head}.", indexed=stored.head_sha, head=index.head_sha)
         if stored.head_sha == index.head_sha:
-            says = "What the index says about card, tags or weights is not what the files say."
+            says = Sentence("What the index says about card, tags or weights is not what the files say.")
         yield Finding(Fault.STALE_INDEX, says, ref=MAIN, oid=index.head_sha, repaired=self._repair)
 
     def _check_pushes(self) -> Iterator[Finding]:
@@ -170,7 +175,9 @@ class _RepoCheck:
             rows = queries.pending_pushes(session, self._repo.pk)
         for row in rows:
             yield Finding(
-                Fault.LEFTOVER_PUSH, "A push that has not moved its ref; it is under way, or was cut off.", ref=row.ref
+                Fault.LEFTOVER_PUSH,
+                Sentence("A push that has not moved its ref; it is under way, or was cut off."),
+                ref=row.ref,
             )
 
 
@@ -213,9 +220,11 @@ class _Walk:
             try:
                 kind, content = self._git.odb.read(oid)
             except KeyError:
-                yield self._fault(Fault.MISSING_OBJECT, "Git does not have it.", ref, path, oid)
+                yield self._fault(Fault.MISSING_OBJECT, Sentence("Git does not have it."), ref, path, oid)
             except (ValueError, OSError, pygit2.GitError) as error:
-                yield self._fault(Fault.DAMAGED_OBJECT, f"Git cannot read it: {error}.", ref, path, oid)
+                yield self._fault(
+                    Fault.DAMAGED_OBJECT, Sentence("Git cannot read it: {why}.", why=str(error)), ref, path, oid
+                )
             else:
                 waiting.extend(self._reached(kind, content, ref, path))
 
@@ -283,14 +292,16 @@ def _check_blob(hub: Hub, sha256: str, size: int, *, repair: bool) -> Iterator[F
     with hub.database.read() as session:
         users = queries.users_of_blob(session, sha256)
     fault = Fault.MISSING_CONTENT if actual is None else Fault.DAMAGED_CONTENT
-    says = f"The index promises {size} bytes, the store has {'none' if actual is None else actual}."
+    says = Sentence("The index promises {size} bytes, the store has {actual}.", size=size, actual=actual or 0)
     for repo in users:
         yield Finding(fault, says, repo=repo, oid=sha256)
     if not users:
         if repair:
             with hub.database.write() as session:
                 queries.delete_unused_blob(session, sha256)
-        yield Finding(Fault.LEFTOVER_CONTENT, f"{says} No repo uses it.", oid=sha256, repaired=repair)
+        yield Finding(
+            Fault.LEFTOVER_CONTENT, Sentence("{says} No repo uses it.", says=says), oid=sha256, repaired=repair
+        )
 
 
 def _unknown_content(hub: Hub, sha256: str, *, repair: bool) -> Finding:
@@ -299,7 +310,7 @@ def _unknown_content(hub: Hub, sha256: str, *, repair: bool) -> Finding:
     if repair and size is not None:
         with hub.database.write() as session:
             queries.insert_blob(session, sha256, size)
-    return Finding(Fault.LEFTOVER_CONTENT, "Stored, and unknown to the index.", oid=sha256, repaired=repair)
+    return Finding(Fault.LEFTOVER_CONTENT, Sentence("Stored, and unknown to the index."), oid=sha256, repaired=repair)
 
 
 def _check_folders(hub: Hub, *, repair: bool) -> Iterator[Finding]:
@@ -308,6 +319,7 @@ def _check_folders(hub: Hub, *, repair: bool) -> Iterator[Finding]:
     swept = hub.sweep_folders() if repair else 0
     for path in hub.folders():
         if path.stem not in known:
-            yield Finding(Fault.LEFTOVER_FOLDER, f"{path.name} belongs to no repo; it is swept when an hour old.")
+            says = Sentence("{folder} belongs to no repo; it is swept when an hour old.", folder=path.name)
+            yield Finding(Fault.LEFTOVER_FOLDER, says)
     for _ in range(swept):
-        yield Finding(Fault.LEFTOVER_FOLDER, "A repository that belonged to no repo.", repaired=True)
+        yield Finding(Fault.LEFTOVER_FOLDER, Sentence("A repository that belonged to no repo."), repaired=True)

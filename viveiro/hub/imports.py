@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 import yaml
 
 from viveiro.accounts.service import create_organization, get_account
-from viveiro.accounts.types import SYSTEM
+from viveiro.accounts.types import SYSTEM, Viewer
 from viveiro.db import Database
-from viveiro.errors import AlreadyExists, NotFound, NotOffered, Unavailable, UserNotFound
+from viveiro.errors import AlreadyExists, NotFound, NotOffered, RepoNotFound, Unavailable, UserNotFound
 from viveiro.hub.cards import body_of, read_card
-from viveiro.hub.folders import Publication, Publisher, check_out
+from viveiro.hub.folders import Publication, Publisher, check_out, temporary_folder
 from viveiro.hub.outbound import allowed_hosts, check_host, guard
+from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.settings import Settings
 from viveiro.types import RepoId, RepoKind, RepoRef
@@ -59,6 +60,16 @@ def import_starter(publisher: Publisher, work: Path) -> str:
     licence = resources.files("viveiro.hub") / "licenses" / "apache-2.0.txt"
     (work / "LICENSE").write_text(licence.read_text())
     return publisher.publish(work, STARTER, publication)
+
+
+def starter_repo(hub: Hub, viewer: Viewer) -> Repo:
+    """Imported now if it is not there yet: the first run on a new installation needs nothing done before."""
+    try:
+        return hub.get_repo(viewer, STARTER)
+    except RepoNotFound:
+        with temporary_folder(hub.settings.cache_dir) as work:
+            import_starter(Publisher(hub, SYSTEM), work)
+        return hub.get_repo(viewer, STARTER)
 
 
 def pull(publisher: Publisher, repo_id: str, revision: str | None, ref: RepoRef, work: Path) -> dict[str, Any]:

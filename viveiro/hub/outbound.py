@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, TypeAlias
 
 from viveiro.errors import Forbidden, Unavailable
+from viveiro.locale import recognised
 from viveiro.settings import Settings
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -52,5 +53,7 @@ def _addresses(host: str) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
-        raise Unavailable("The name {host} cannot be resolved: {why}.", host=host, why=str(error)) from error
+        raise Unavailable(
+            "The name {host} cannot be resolved: {why}.", host=host, why=recognised(str(error))
+        ) from error
     return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]

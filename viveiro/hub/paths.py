@@ -8,6 +8,7 @@ import unicodedata
 from typing import Final
 
 from viveiro.errors import InvalidPath
+from viveiro.locale import Sentence
 
 MAX_PART_BYTES: Final = 255
 MAX_PATH_BYTES: Final = 1024
@@ -43,41 +44,41 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def _fault(path: str) -> str | None:
+def _fault(path: str) -> Sentence | None:
     if not path:
-        return "it is empty"
+        return Sentence("it is empty")
     try:
         encoded = path.encode()
     except UnicodeEncodeError:
-        return "it is not valid UTF-8"
+        return Sentence("it is not valid UTF-8")
     if len(encoded) > MAX_PATH_BYTES:
-        return f"it is longer than {MAX_PATH_BYTES} bytes"
+        return Sentence("it is longer than {most} bytes", most=MAX_PATH_BYTES)
     if path.startswith("/"):
-        return "it starts with '/'"
+        return Sentence("it starts with '/'")
     if "\\" in path:
-        return "it holds a backslash; folders are separated by '/'"
+        return Sentence("it holds a backslash; folders are separated by '/'")
     parts = path.split("/")
     if len(parts) > MAX_DEPTH:
-        return f"it is more than {MAX_DEPTH} folders deep"
+        return Sentence("it is more than {most} folders deep", most=MAX_DEPTH)
     return next((fault for fault in map(part_fault, parts) if fault is not None), None)
 
 
-def part_fault(part: str) -> str | None:
+def part_fault(part: str) -> Sentence | None:
     """Why one name between slashes is refused, or None."""
     if not part:
-        return "it has an empty part"
+        return Sentence("it has an empty part")
     if part in (".", ".."):
-        return f"the part {part!r} would leave its folder"
+        return Sentence("the part {part!r} would leave its folder", part=part)
     if len(part.encode("utf-8", "surrogatepass")) > MAX_PART_BYTES:
-        return f"a part is longer than {MAX_PART_BYTES} bytes"
+        return Sentence("a part is longer than {most} bytes", most=MAX_PART_BYTES)
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in part):
-        return "it holds a control character"
+        return Sentence("it holds a control character")
     if not _INVISIBLE.isdisjoint(part):
-        return "it holds an invisible character"
+        return Sentence("it holds an invisible character")
     if _is_dot_git(part):
-        return "'.git' belongs to git"
+        return Sentence("'.git' belongs to git")
     if part.split(".", 1)[0].rstrip(" ").lower() in _DEVICES:
-        return f"Windows reserves the name {part!r}, so the repo could not be cloned there"
+        return Sentence("Windows reserves the name {part!r}, so the repo could not be cloned there", part=part)
     return None
 
 

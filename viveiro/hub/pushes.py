@@ -19,6 +19,7 @@ from viveiro.hub.paths import check_path
 from viveiro.hub.trees import SUBMODULE, SYMLINK, parse_tree, twins
 from viveiro.hub.types import LfsPointer, RefUpdate
 from viveiro.hub.uploads import is_large
+from viveiro.locale import Sentence
 
 MOST_PROBLEMS: Final = 20
 """Shown for one push: enough to act on, few enough to read."""
@@ -26,27 +27,27 @@ MOST_PROBLEMS: Final = 20
 
 @dataclass(slots=True)
 class PushReport:
-    problems: list[str] = field(default_factory=list)
+    problems: list[Sentence] = field(default_factory=list)
     pointers: dict[str, tuple[str, LfsPointer]] = field(default_factory=dict)
     """By sha256: the first path that needs the content, and what it says of it. The caller knows what is stored."""
 
 
-def check_updates(updates: Sequence[RefUpdate]) -> list[str]:
+def check_updates(updates: Sequence[RefUpdate]) -> list[Sentence]:
     """What is wrong with the refs themselves."""
     return [problem for update in updates for problem in _ref_problems(update)]
 
 
-def _ref_problems(update: RefUpdate) -> Iterator[str]:
+def _ref_problems(update: RefUpdate) -> Iterator[Sentence]:
     if update.ref == MAIN and update.new_sha is None:
-        yield "Cannot delete refs/heads/main: it is what everybody downloads."
+        yield Sentence("Cannot delete {ref}: it is what everybody downloads.", ref=MAIN)
     elif update.ref.startswith((BRANCHES, TAGS)):
         prefix = BRANCHES if update.ref.startswith(BRANCHES) else TAGS
         try:
             refs.check_name(update.ref.removeprefix(prefix), prefix)
         except InvalidName as error:
-            yield str(error)
+            yield error.sentence
     else:
-        yield f"{update.ref}: only branches (refs/heads/…) and tags (refs/tags/…) can be pushed."
+        yield Sentence("{ref}: only branches (refs/heads/…) and tags (refs/tags/…) can be pushed.", ref=update.ref)
 
 
 def check_objects(
@@ -102,15 +103,20 @@ class _Inspection:
             elif kind == ObjectType.TREE:
                 self._tree(oid, f"{path}/" if path else "")
             if len(self._report.problems) > MOST_PROBLEMS:
-                self._report.problems[MOST_PROBLEMS:] = ["… and more. These have to be mended first."]
+                self._report.problems[MOST_PROBLEMS:] = [Sentence("… and more. These have to be mended first.")]
                 break
         return self._report
 
     def _blob(self, oid: str, path: str, size: int) -> None:
         if is_large(size, self._large_bytes):
             self._report.problems.append(
-                f"{path}: {size} bytes; from {self._large_bytes} bytes on, files go through LFS. "
-                f"Run: git lfs migrate import --include={path!r}"
+                Sentence(
+                    "{path}: {size} bytes; from {limit} bytes on, files go through LFS. "
+                    "Run: git lfs migrate import --include={path!r}",
+                    path=path,
+                    size=size,
+                    limit=self._large_bytes,
+                )
             )
         elif may_be_pointer(size):
             pointer = parse_pointer(self._git.odb.read(oid)[1])
@@ -120,20 +126,23 @@ class _Inspection:
     def _tree(self, oid: str, prefix: str) -> None:
         items = parse_tree(self._git.odb.read(oid)[1])
         for item in items:
+            path = f"{prefix}{item.name}"
             if item.mode == SYMLINK:
                 self._report.problems.append(
-                    f"{prefix}{item.name}: symbolic links are not kept here. Commit the file itself."
+                    Sentence("{path}: symbolic links are not kept here. Commit the file itself.", path=path)
                 )
             elif item.mode == SUBMODULE:
                 self._report.problems.append(
-                    f"{prefix}{item.name}: submodules are not kept here. Commit the files themselves."
+                    Sentence("{path}: submodules are not kept here. Commit the files themselves.", path=path)
                 )
             try:
-                check_path(f"{prefix}{item.name}")
+                check_path(path)
             except InvalidPath as error:
-                self._report.problems.append(str(error))
+                self._report.problems.append(error.sentence)
         for pair in twins(item.name for item in items):
-            names = " and ".join(f"{prefix}{name}" for name in sorted(pair))
             self._report.problems.append(
-                f"{names} differ only in case or in unicode form, so on many systems one would overwrite the other."
+                Sentence(
+                    "{paths} differ only in case or in unicode form, so on many systems one would overwrite the other.",
+                    paths=", ".join(f"{prefix}{name}" for name in sorted(pair)),
+                )
             )

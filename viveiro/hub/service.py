@@ -41,6 +41,7 @@ from viveiro.hub.ledger import Ledger
 from viveiro.hub.trees import FILE, TreeItem, write_tree
 from viveiro.hub.types import Commit, Refs, RefUpdate, Repo, TreeEntry
 from viveiro.jobs.outbox import publish
+from viveiro.locale import Sentence
 from viveiro.settings import Settings
 from viveiro.storage import BlobStore
 from viveiro.types import Action, RepoId, RepoKind, RepoRef, Visibility
@@ -320,7 +321,7 @@ class Hub:
 
     def prepare_push(
         self, viewer: Viewer, repo: Repo, updates: Sequence[RefUpdate], environment: Mapping[str, str]
-    ) -> list[str]:
+    ) -> Sequence[str]:
         """Asked by the pre-receive hook, before any ref moves: what is wrong, in sentences. Nothing: the push is expected.
 
         Args:
@@ -336,13 +337,20 @@ class Hub:
             self.ledger.announce(repo, updates, viewer.user_id)
         return problems
 
-    def _missing_content(self, viewer: Viewer, repo: Repo, report: pushes.PushReport) -> Iterator[str]:
+    def _missing_content(self, viewer: Viewer, repo: Repo, report: pushes.PushReport) -> Iterator[Sentence]:
         sizes = give_content(self.ledger, viewer, repo, set(report.pointers))
         for oid, (path, pointer) in report.pointers.items():
             if oid not in sizes:
-                yield f"{path}: its LFS content {oid} was not uploaded. Run: git lfs push --all origin"
+                yield Sentence(
+                    "{path}: its LFS content {oid} was not uploaded. Run: git lfs push --all origin", path=path, oid=oid
+                )
             elif sizes[oid] != pointer.size:
-                yield f"{path}: its LFS pointer says {pointer.size} bytes, the content has {sizes[oid]}."
+                yield Sentence(
+                    "{path}: its LFS pointer says {said} bytes, the content has {size}.",
+                    path=path,
+                    said=pointer.size,
+                    size=sizes[oid],
+                )
 
     def finish_push(self, repo: Repo) -> None:
         """`git receive-pack` has ended, one way or another: index what moved and tell the listeners."""

@@ -28,6 +28,7 @@ from viveiro.http.dependencies import HubDep, SettingsDep, ViewerDep
 from viveiro.http.urls import public_url
 from viveiro.hub.service import CommitBuilder
 from viveiro.hub.types import AddFile, AddLfsFile, Commit, DeleteFile, DeleteFolder, Operation
+from viveiro.locale import Sentence, problem, recognised
 from viveiro.types import Action
 
 router = APIRouter(tags=["hub"])
@@ -87,7 +88,7 @@ class ReceivedCommit:
         match self._parse(line):
             case HeaderLine(value=header):
                 if self._header is not None:
-                    raise self._malformed("a commit has one header")
+                    raise self._malformed(Sentence("a commit has one header"))
                 self._header = header
             case FileLine(value=file):
                 self._builder.add(AddFile(file.path, self._content(file)))
@@ -96,7 +97,7 @@ class ReceivedCommit:
 
     def finish(self) -> Commit:
         if self._header is None:
-            raise self._malformed("no header line was sent")
+            raise self._malformed(Sentence("no header line was sent"))
         return self._builder.finish(self._header.summary, self._header.description, self._header.parent)
 
     def _parse(self, line: bytes) -> CommitLine:
@@ -105,7 +106,7 @@ class ReceivedCommit:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise self._malformed(f"{place}: {first['msg']}" if place else first["msg"]) from None
+            raise self._malformed(problem(place, first["msg"]) if place else recognised(first["msg"])) from None
 
     def _content(self, file: RegularFile) -> bytes:
         if file.encoding == "utf-8":
@@ -113,7 +114,7 @@ class ReceivedCommit:
         try:
             return base64.b64decode(file.content, validate=True)
         except (binascii.Error, ValueError):
-            raise self._malformed(f"the content of {file.path} is not base64") from None
+            raise self._malformed(Sentence("the content of {path} is not base64", path=file.path)) from None
 
     def _malformed(self, why: str) -> InvalidInput:
         return InvalidInput(

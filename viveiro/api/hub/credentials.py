@@ -65,5 +65,5 @@ def _explanation(error: ViveiroError, path: str) -> Response:
         headers["LFS-Authenticate"] = headers["www-authenticate"]
     if "content-range" in answer.headers:
         headers["Content-Range"] = answer.headers["content-range"]
-    body = {"message": str(error), "error": str(error)}
+    body = {"message": error.translated(), "error": error.translated()}
     return JSONResponse(body, answer.status_code, headers, LFS_MEDIA_TYPE)

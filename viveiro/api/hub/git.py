@@ -1,5 +1,6 @@
 """git's smart HTTP: `git clone`, `fetch` and `push` on the addresses that people see."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -51,7 +52,7 @@ def upload_pack(ref: RepoRefDep, viewer: ViewerDep, hub: HubDep) -> Response:
 def receive_pack(ref: RepoRefDep, viewer: ViewerDep, hub: HubDep, settings: SettingsDep) -> Response:
     repo = _repo(hub, viewer, ref, Action.WRITE)
 
-    def check(question: hooks.PushQuestion) -> list[str]:
+    def check(question: hooks.PushQuestion) -> Sequence[str]:
         return hub.prepare_push(viewer, repo, question.updates, question.environment)
 
     return Conversation(

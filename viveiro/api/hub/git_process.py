@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 from viveiro.api.hub.push_check import HookPipes, Push
 from viveiro.errors import InvalidInput, TooManyRequests
 from viveiro.hub.git import environment
+from viveiro.locale import Sentence
 
 log = structlog.get_logger()
 
@@ -126,7 +127,9 @@ class Conversation(Response):
         if git.returncode and not self._started and not self._client_is_gone:
             said = self._stderr.decode("utf-8", "replace").strip()
             log.warning("git_failed", command=self._command, exit_status=git.returncode, stderr=said)
-            raise InvalidInput("git could not make sense of this request: {said}", said=said or "it gave no reason")
+            raise InvalidInput(
+                "git could not make sense of this request: {said}", said=said or Sentence("it gave no reason")
+            )
 
 
 @asynccontextmanager

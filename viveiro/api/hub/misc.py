@@ -9,6 +9,7 @@ from viveiro.api.hub.places import PlaceDep
 from viveiro.errors import NotFound, NotOffered, RepoNotFound
 from viveiro.http.dependencies import DatabaseDep, HubDep, ViewerDep
 from viveiro.hub.listing import tags_by_type
+from viveiro.locale import Sentence
 from viveiro.types import RepoKind
 
 router = APIRouter(tags=["hub"])
@@ -41,7 +42,7 @@ async def agent_harnesses() -> Response:
     return json_answer({"standardEnvVars": [], "harnesses": {}})
 
 
-_XET: Final = (
+_XET: Final = Sentence(
     "This hub does not speak Xet yet. Large files travel by LFS: set HF_HUB_DISABLE_XET=1 in the client's environment."
 )
 
@@ -54,35 +55,35 @@ def xet_token(place: PlaceDep, viewer: ViewerDep, hub: HubDep) -> Response:
 
 
 _NOT_OFFERED: Final = {
-    "discussions": "discussions and pull requests",
-    "duplicate": "duplicating repos",
-    "lfs-files": "managing LFS files",
-    "super-squash": "squashing history",
-    "user-access-request": "requests for access to gated repos",
-    "safetensors-metadata": "metadata of safetensors; clients read it from the files",
-    "leaderboard": "leaderboards",
-    "compare": "comparing revisions",
-    "treesize": "sizes of folders",
-    "resource-group": "resource groups",
+    "discussions": Sentence("discussions and pull requests"),
+    "duplicate": Sentence("duplicating repos"),
+    "lfs-files": Sentence("managing LFS files"),
+    "super-squash": Sentence("squashing history"),
+    "user-access-request": Sentence("requests for access to gated repos"),
+    "safetensors-metadata": Sentence("metadata of safetensors; clients read it from the files"),
+    "leaderboard": Sentence("leaderboards"),
+    "compare": Sentence("comparing revisions"),
+    "treesize": Sentence("sizes of folders"),
+    "resource-group": Sentence("resource groups"),
     **dict.fromkeys(
         ("secrets", "variables", "runtime", "hardware", "sleeptime", "pause", "restart", "dev-mode", "volumes", "logs"),
-        "running Spaces; it stores them",
+        Sentence("running Spaces; it stores them"),
     ),
 }
 """What may follow a repo in an address of the Hub's."""
 
 _NOT_OFFERED_ANYWHERE: Final = {
-    "/api/collections": "collections",
-    "/api/settings/webhooks": "webhooks",
-    "/api/settings/repositories": "an overview of storage",
-    "/api/repos/move": "moving repos",
-    "/api/buckets": "buckets",
-    "/api/jobs": "the Jobs API of huggingface.co; see viveiro jobs and viveiro runs",
-    "/api/scheduled-jobs": "scheduled jobs",
-    "/api/kernels": "kernel repos",
-    "/api/papers": "papers",
-    "/api/daily_papers": "papers",
-    "/oauth": "signing in through a browser; use an access token: hf auth login --token hf_…",
+    "/api/collections": Sentence("collections"),
+    "/api/settings/webhooks": Sentence("webhooks"),
+    "/api/settings/repositories": Sentence("an overview of storage"),
+    "/api/repos/move": Sentence("moving repos"),
+    "/api/buckets": Sentence("buckets"),
+    "/api/jobs": Sentence("the Jobs API of huggingface.co; see viveiro jobs and viveiro runs"),
+    "/api/scheduled-jobs": Sentence("scheduled jobs"),
+    "/api/kernels": Sentence("kernel repos"),
+    "/api/papers": Sentence("papers"),
+    "/api/daily_papers": Sentence("papers"),
+    "/oauth": Sentence("signing in through a browser; use an access token: hf auth login --token hf_…"),
 }
 
 

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from viveiro.errors import ViveiroError
 from viveiro.hub import hooks
+from viveiro.locale import translate
 
 log = structlog.get_logger()
 
@@ -85,9 +86,9 @@ async def _lines_until_empty(reader: asyncio.StreamReader) -> list[str] | None:
 
 def _checked(check: Check, question: hooks.PushQuestion) -> Sequence[str]:
     try:
-        return check(question)
+        return [translate(problem) for problem in check(question)]
     except ViveiroError as error:
-        return [str(error)]
+        return [error.translated()]
     except Exception:  # the hook waits for a verdict, so any failure has to become one
         log.exception("push_check_failed")
-        return ["The server failed while it checked this push, and has logged why. Nothing was changed."]
+        return [translate("The server failed while it checked this push, and has logged why. Nothing was changed.")]

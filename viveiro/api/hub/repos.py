@@ -19,6 +19,7 @@ from viveiro.hub.patterns import is_ignored, lfs_patterns
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.hub.uploads import PendingFile, upload_mode
+from viveiro.locale import translate
 from viveiro.types import Action, RepoId, RepoRef, Visibility
 
 router = APIRouter(tags=["hub"])
@@ -105,8 +106,8 @@ def validate_yaml(body: ValidateYaml) -> Response:
     """Clients parse the body before they look at the status."""
     report = check_card(body.content, body.kind)
     answer = {
-        "errors": [{"message": message} for message in report.errors],
-        "warnings": [{"message": message} for message in report.warnings],
+        "errors": [{"message": translate(message)} for message in report.errors],
+        "warnings": [{"message": translate(message)} for message in report.warnings],
     }
     return json_answer(answer, 400 if report.errors else 200)
 

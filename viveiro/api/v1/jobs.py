@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Annotated, Concatenate, Final, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -20,6 +21,7 @@ from viveiro.http.files import select_bytes
 from viveiro.http.urls import next_page
 from viveiro.jobs import logs, service
 from viveiro.jobs.types import Job, JobEvent, JobState
+from viveiro.locale import translate
 from viveiro.settings import Settings
 from viveiro.types import Action, Resource
 
@@ -56,13 +58,13 @@ def list_jobs(
         jobs = service.list_jobs(session, owner_ids=owners, state=state, kind=kind, before=cursor, limit=limit)
     if len(jobs) == limit:
         response.headers["Link"] = next_page(request, cursor=jobs[-1].id)
-    return jobs
+    return [_told(job) for job in jobs]
 
 
 @router.get("/{job_id}")
 def get_job(job_id: str, viewer: SignedInDep, database: DatabaseDep) -> Job:
     with database.read() as session:
-        return _visible_job(session, viewer, job_id)
+        return _told(_visible_job(session, viewer, job_id))
 
 
 @router.get("/{job_id}/events", response_model=list[JobEvent])
@@ -122,7 +124,12 @@ def cancel(job_id: str, viewer: SignedInDep, database: DatabaseDep) -> Job:
         if not can(viewer, Action.WRITE, _resource(found.owner_id)):
             raise Forbidden("You may see job {job_id}, but not cancel it: that takes a role of write.", job_id=job_id)
         record(session, viewer, "job.cancel", job_id, kind=found.kind)
-        return service.cancel_job(session, job_id)
+        return _told(service.cancel_job(session, job_id))
+
+
+def _told(job: Job) -> Job:
+    """With its error in the reader's language."""
+    return job if job.error is None else replace(job, error=translate(job.error))
 
 
 def _visible_job(session: Session, viewer: Viewer, job_id: str) -> Job:

@@ -3,19 +3,44 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
 
 from viveiro.http.dependencies import DatabaseDep, HubDep, SignedInDep
 from viveiro.http.urls import next_page
+from viveiro.locale import translate
 from viveiro.training import service
-from viveiro.training.service import Run, RunDescription
+from viveiro.training.service import Point, Run, RunDescription
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
+
+
+class Reproduction(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    of: str
+    """A run's id, or a model that a run published: ORG/NAME, or ORG/NAME@revision."""
+    publish: str | None = None
+    """Repo that the new model is committed to. Unset: the original's name with -reproduced behind it."""
 
 
 @router.post("", status_code=202)
 def start(wanted: RunDescription, viewer: SignedInDep, hub: HubDep) -> dict[str, Any]:
     """Refuses at once what cannot succeed; then the run goes on in the background."""
     return as_json(service.start_run(hub, viewer, wanted))
+
+
+@router.post("/estimate", status_code=202)
+def estimate(wanted: RunDescription, viewer: SignedInDep, hub: HubDep) -> dict[str, Any]:
+    """Start nothing: resolve it, and measure what it would need. That is the result of the job that the answer names."""
+    description, job_id = service.estimate_run(hub, viewer, wanted)
+    return {"description": description.model_dump(mode="json"), "job_id": job_id}
+
+
+@router.post("/reproduce", status_code=202)
+def reproduce(wanted: Reproduction, viewer: SignedInDep, hub: HubDep) -> dict[str, Any]:
+    """Start again what an earlier run did. `original` is that run's record, to compare the new one's with."""
+    run, original = service.reproduce_run(hub, viewer, wanted.of, wanted.publish)
+    return {"run": as_json(run), "original": original}
 
 
 @router.get("")
@@ -41,6 +66,19 @@ def get_run(run_id: str, viewer: SignedInDep, database: DatabaseDep) -> dict[str
         return as_json(service.get_run(session, viewer, run_id))
 
 
+@router.get("/{run_id}/points")
+def points(
+    run_id: str,
+    viewer: SignedInDep,
+    database: DatabaseDep,
+    after: Annotated[int, Query(ge=0, description="Only points behind this `seq`.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> list[Point]:
+    """What the run measured on its way: its needs, losses, validation scores."""
+    with database.read() as session:
+        return service.run_points(session, viewer, run_id, after=after, limit=limit)
+
+
 @router.post("/{run_id}/cancel")
 def cancel(run_id: str, viewer: SignedInDep, database: DatabaseDep) -> dict[str, Any]:
     """A queued run ends at once. A running one is asked to stop, and killed when it does not."""
@@ -55,7 +93,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "run_id": run.id,
         "state": run.state,
         "stage": run.stage,
-        "error": run.error,
+        "error": None if run.error is None else translate(run.error),
         "model": result.get("model"),
         "revision": result.get("revision"),
         "metrics": result.get("metrics"),
@@ -65,6 +103,8 @@ def as_json(run: Run) -> dict[str, Any]:
         "best_baseline": result.get("best_baseline"),
         "rows": result.get("rows"),
         "seconds": result.get("seconds"),
+        "history": result.get("history"),
+        "environment": result.get("environment"),
         "description": run.description.model_dump(mode="json"),
         "job_id": run.job_id,
         "created_at": run.created_at,

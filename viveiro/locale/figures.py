@@ -1,0 +1,29 @@
+"""Numbers and moments as people of the current language write them. Programs get JSON instead."""
+
+from datetime import datetime
+
+from viveiro.locale.languages import ENGLISH, current_language
+
+
+def number(value: float, decimals: int = 0) -> str:
+    """0.8734 is 0.873 to the one and 0,873 to the other."""
+    if current_language() == ENGLISH:
+        return f"{value:,.{decimals}f}"
+    from babel.numbers import format_decimal
+
+    pattern = f"#,##0.{'0' * decimals}" if decimals else "#,##0"
+    return format_decimal(value, pattern, locale=_locale())
+
+
+def moment(at: datetime) -> str:
+    """To the minute, in this machine's time zone."""
+    here = at.astimezone()
+    if current_language() == ENGLISH:
+        return f"{here:%Y-%m-%d %H:%M}"
+    from babel.dates import format_datetime
+
+    return format_datetime(here, "dd/MM/yyyy HH:mm", locale=_locale())
+
+
+def _locale() -> str:
+    return current_language().replace("-", "_")
