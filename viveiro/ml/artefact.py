@@ -41,6 +41,8 @@ class Artefact:
     max_length: int | None = None
     decision: Decision = "softmax"
     origin: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: tuple[float, ...] | None = None
+    """For each label the score from which it is given; of two classes, one for the second. Chosen on validation rows."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -49,7 +51,7 @@ class Artefact:
             "labels": list(self.labels),
             "method": self.method,
             "max_length": self.max_length,
-            "decision": {"function": self.decision},
+            "decision": {"function": self.decision, "thresholds": self.thresholds},
             "base": dict(self.origin),
             "versions": {"viveiro": __version__, **{package: version(package) for package in _PACKAGES}},
         }
@@ -66,6 +68,7 @@ def read_artefact(folder: Path, task: str) -> Artefact:
             max_length=record["max_length"],
             decision=record["decision"]["function"],
             origin=record["base"],
+            thresholds=tuple(chosen) if (chosen := record["decision"].get("thresholds")) else None,
         )
     config = _read_json(folder / "config.json") if (folder / "config.json").exists() else {}
     labels = tuple(
@@ -117,7 +120,11 @@ def add_head(folder: Path, weight: np.ndarray, bias: np.ndarray, artefact: Artef
     _save_tensors(folder / HEAD_NAME, {"linear.weight": weight, "linear.bias": bias})
     modules = _read_json(folder / "modules.json")
     _write_json(folder / "modules.json", _numbered([*modules, _module("Dense", HEAD_NAME)]))
-    _name_labels(folder / "config.json", artefact.labels)
+    _name_labels(folder / "config.json", artefact)
+    write_record(folder, artefact)
+
+
+def write_record(folder: Path, artefact: Artefact) -> None:
     _write_json(folder / RECORD_NAME, artefact.to_json())
 
 
@@ -191,10 +198,12 @@ def _save_tensors(folder: Path, tensors: Mapping[str, np.ndarray]) -> None:
     save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, folder / "model.safetensors")
 
 
-def _name_labels(path: Path, labels: Sequence[str]) -> None:
+def _name_labels(path: Path, artefact: Artefact) -> None:
     config = _read_json(path)
-    config["id2label"] = {str(number): label for number, label in enumerate(labels)}
-    config["label2id"] = {label: number for number, label in enumerate(labels)}
+    config["id2label"] = {str(number): label for number, label in enumerate(artefact.labels)}
+    config["label2id"] = {label: number for number, label in enumerate(artefact.labels)}
+    if artefact.decision == "sigmoid":
+        config["problem_type"] = "multi_label_classification"
     _write_json(path, config)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+BUCKET_BATCHES: Final = 50
 NEAR_SHARE: Final = 0.12
 NEAR_TOKENS: Final = 2
 
@@ -33,6 +34,33 @@ def length_sorted_batches(lengths: Sequence[int], token_budget: int) -> tuple[li
         batches.append(order[start:stop])
         start = stop
     return batches, np.argsort(order, kind="stable")
+
+
+def shuffled_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """An epoch's batches of near lengths, a pure function of the seed and the epoch: to resume needs no memory of them.
+
+    Items are shuffled, cut into buckets of BUCKET_BATCHES batches, sorted within each, and the batches shuffled again.
+    The very first batch of a run is the one with most tokens: what does not fit in memory fails at once.
+
+    Args:
+        lengths: tokens of each item, shape (items,).
+    """
+    generator = np.random.default_rng((seed, epoch))
+    order = generator.permutation(len(lengths))
+    batches: list[np.ndarray] = []
+    for start in range(0, len(order), batch_size * BUCKET_BATCHES):
+        bucket = order[start : start + batch_size * BUCKET_BATCHES]
+        bucket = bucket[np.argsort(-lengths[bucket], kind="stable")]
+        batches += [bucket[cut : cut + batch_size] for cut in range(0, len(bucket), batch_size)]
+    shuffled = [batches[position] for position in generator.permutation(len(batches))]
+    if epoch == 0:
+        shuffled.insert(0, shuffled.pop(heaviest_batch(lengths, shuffled)))
+    return shuffled
+
+
+def heaviest_batch(lengths: np.ndarray, batches: Sequence[np.ndarray]) -> int:
+    """Position of the batch with most tokens, padding included."""
+    return int(np.argmax([len(batch) * lengths[batch].max() for batch in batches]))
 
 
 def near(length: int, other: int) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from viveiro.errors import InvalidInput
+from viveiro.locale import Sentence
 from viveiro.ml.batching import length_sorted_batches
 from viveiro.ml.device import Precision, has_bfloat16
 from viveiro.ml.networks import open_network
@@ -50,7 +51,7 @@ class SentenceEncoder:
     def __init__(
         self, folder: Path, *, max_length: int | None = None, precision: Precision | Literal["auto"] = "auto"
     ) -> None:
-        self._tokenizer = _open_tokenizer(folder)
+        self._tokenizer = open_tokenizer(folder)
         self._network = open_network(folder)
         self.max_length = min(max_length or self._network.max_length, self._network.max_length)
         self.dimension = self._network.dimension
@@ -60,21 +61,11 @@ class SentenceEncoder:
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids, cut to `max_length` and never padded, whatever `tokenizer.json` says about both."""
-        encoded = self._tokenizer(
-            list(texts), padding=False, truncation=True, max_length=self.max_length, return_attention_mask=False
-        )
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids
+        return token_ids_of(self._tokenizer, texts, self.max_length)
 
     def forward(self, token_ids: Sequence[Sequence[int]]) -> np.ndarray:
         """One padded batch → float32 (len(token_ids), dimension)."""
-        longest = max(1, max(map(len, token_ids)))
-        pad = self._tokenizer.pad_token_id or 0
-        ids = torch.full((len(token_ids), longest), pad, dtype=torch.long)
-        mask = torch.zeros((len(token_ids), longest), dtype=torch.long)
-        for row, tokens in enumerate(token_ids):
-            ids[row, : len(tokens)] = torch.tensor(tokens, dtype=torch.long)
-            mask[row, : len(tokens)] = 1
+        ids, mask = padded(token_ids, self._tokenizer.pad_token_id or 0)
         with torch.inference_mode():
             result: np.ndarray = self._network(ids, mask).numpy()
         return result
@@ -104,6 +95,24 @@ class SentenceEncoder:
         return "float32"
 
 
+def token_ids_of(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[list[int]]:
+    """Token ids, cut to `max_length` and never padded, whatever `tokenizer.json` says about both."""
+    encoded = tokenizer(list(texts), padding=False, truncation=True, max_length=max_length, return_attention_mask=False)
+    ids: list[list[int]] = encoded["input_ids"]
+    return ids
+
+
+def padded(token_ids: Sequence[Sequence[int] | np.ndarray], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask, both int64 (rows, length of the longest)."""
+    longest = max(1, max(map(len, token_ids)))
+    ids = np.full((len(token_ids), longest), pad, np.int64)
+    mask = np.zeros((len(token_ids), longest), np.int64)
+    for row, tokens in enumerate(token_ids):
+        ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+    return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
 def fingerprint(folder: Path) -> str:
     """Changes when anything does that decides a text's vector: weights, configuration, tokenizer."""
     digest = hashlib.sha256()
@@ -115,12 +124,13 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _open_tokenizer(folder: Path) -> Any:
+def open_tokenizer(folder: Path) -> Any:
+    """Raises NoTokenizer."""
     from transformers import AutoTokenizer
 
     if not any(path for pattern in VOCABULARIES for path in folder.glob(pattern)):
         # Asked all the same, transformers makes a tokenizer that knows no word, and says nothing.
-        raise NoTokenizer("no vocabulary is there")
+        raise NoTokenizer(Sentence("no vocabulary is there"))
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:

@@ -1,4 +1,4 @@
-"""A linear head on features that do not change: multinomial logistic regression."""
+"""A linear head on features that do not change: multinomial logistic regression, or one regression for each label."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ def fit_head(
 
     Args:
         features: float32 (rows, dimension), any scale.
-        labels: int (rows,), each of 0..classes - 1 at least once.
+        labels: int (rows,), each of 0..classes - 1 at least once; or bool (rows, classes).
         strength: C, the inverse of the L2 penalty.
     """
     scaling = Scaling.fit(features)
@@ -97,9 +97,27 @@ def _path(
     features: np.ndarray, labels: np.ndarray, classes: int, strengths: Sequence[float], class_weights: ClassWeights
 ) -> Iterator[LinearHead]:
     """Heads for rising C, each fitted when it is asked for. Each starts where the one before it ended, which is near."""
+    if labels.ndim == 1:
+        for coefficients, intercepts in _regressions(features, labels, strengths, class_weights):
+            yield _as_softmax(coefficients, intercepts, classes)
+    else:
+        columns = [_regressions(features, labels[:, number], strengths, class_weights) for number in range(classes)]
+        for fitted in zip(*columns, strict=True):
+            coefficients, intercepts = (np.concatenate(parts) for parts in zip(*fitted, strict=True))
+            yield LinearHead(coefficients.astype(np.float32), intercepts.astype(np.float32))
+
+
+def _regressions(
+    features: np.ndarray, labels: np.ndarray, strengths: Sequence[float], class_weights: ClassWeights
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Coefficients and intercepts for rising C."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
+    if len(np.unique(labels)) == 1:  # every row has this label, or none has: nothing in a text speaks for or against
+        constant = np.zeros((1, features.shape[1])), np.array([np.log(len(labels) + 1) * (1 if labels[0] else -1)])
+        yield from [constant] * len(strengths)
+        return
     model = LogisticRegression(
         max_iter=MOST_STEPS, warm_start=True, class_weight="balanced" if class_weights == "balanced" else None
     )
@@ -108,7 +126,7 @@ def _path(
             # With a weak penalty on separable data the last digits never settle, and do not matter.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.set_params(C=strength).fit(features, labels)
-        yield _as_softmax(model.coef_, model.intercept_, classes)
+        yield model.coef_, model.intercept_
 
 
 def _as_softmax(coefficients: np.ndarray, intercepts: np.ndarray, classes: int) -> LinearHead:
@@ -120,5 +138,7 @@ def _as_softmax(coefficients: np.ndarray, intercepts: np.ndarray, classes: int) 
 
 
 def _log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    if labels.ndim == 2:
+        return float(np.logaddexp(0, np.where(labels, -1, 1) * logits.astype(np.float64)).mean())
     shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
     return float((np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(labels)), labels]).mean())

@@ -6,18 +6,20 @@ no code that came with a model is ever run.
 """
 
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from viveiro.errors import InvalidInput, Unprocessable
 
 CONFIG_NAME: Final = "config.json"
 MODULES_NAME: Final = "modules.json"
+ONE_FILE: Final = "1TB"
 PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -66,13 +68,13 @@ class Network(nn.Module):
         self.stages = stages
         self.dimension = dimension
         self.max_length = max_length
+        self.autocast_trunk = False
+        """Compute the trunk in bfloat16 from float32 weights: for training, whose small updates bfloat16 would swallow."""
 
     def forward(self, token_ids: Tensor, mask: Tensor) -> Tensor:
-        if self.blend is None:
-            rows = self.trunk(input_ids=token_ids, attention_mask=mask)[0].float()
-        else:
-            output = self.trunk(input_ids=token_ids, attention_mask=mask, output_hidden_states=True)
-            rows = self.blend(output.hidden_states)
+        with torch.autocast(token_ids.device.type, torch.bfloat16, enabled=self.autocast_trunk):
+            output = self.trunk(input_ids=token_ids, attention_mask=mask, output_hidden_states=self.blend is not None)
+        rows = output[0].float() if self.blend is None else self.blend(output.hidden_states)
         for stage in self.stages:
             rows = stage(rows, mask)
         return rows
@@ -184,6 +186,30 @@ def open_network(folder: Path) -> Network:
     else:
         network = _encoder_network(folder, folder, nn.ModuleList([Pooling(("mean",))]))
     return network.eval()
+
+
+def save_network(network: Network, folder: Path) -> None:
+    """Replace the weights in the folder, which `open_network` read the network from, by the network's.
+
+    Only names change hands: a folder's weights may be hard links to the base's, which must stay as they are.
+    """
+    first, *rest = _modules(folder)
+    target = _inside(folder, first["path"])
+    with tempfile.TemporaryDirectory(dir=folder, suffix=".partial") as scratch:
+        trunk: Any = network.trunk
+        trunk.save_pretrained(scratch, max_shard_size=ONE_FILE)
+        for old in [*target.glob("*.safetensors"), *target.glob("*.safetensors.index.json")]:
+            old.unlink()
+        for new in Path(scratch).glob("*.safetensors"):
+            new.rename(target / new.name)
+    kept = [module for module in rest if _kind(module) != "WeightedLayerPooling"]
+    for stage, module in zip(network.stages, kept, strict=True):
+        if isinstance(stage, Dense):
+            path = _inside(folder, module["path"]) / "model.safetensors"
+            path.unlink()
+            save_file(
+                {f"linear.{name}": weight.contiguous() for name, weight in stage.linear.state_dict().items()}, path
+            )
 
 
 def is_sequence_classifier(config: dict[str, Any]) -> bool:

@@ -35,6 +35,9 @@ class Workplace:
         cache: folder for what is expensive and can be used again. It survives a kill, and other runs may share it.
         report: told of progress, as fields. It may raise, to stop the run.
         origin: repo and revision of the base and the data, for the artefact's records.
+        checkpoints: folder that survives a kill. Training saves there and goes on from there; None for neither.
+        checkpoint_seconds: between two saves.
+        budget_seconds: training ends by then with the best it has; None for no limit.
     """
 
     base: Path
@@ -42,15 +45,39 @@ class Workplace:
     cache: Path
     report: Callable[[Mapping[str, Any]], None] = lambda _fields: None
     origin: Mapping[str, Any] = field(default_factory=dict)
+    checkpoints: Path | None = None
+    checkpoint_seconds: float = 60.0
+    budget_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A finished artefact, and every parameter with its `auto` resolved."""
+    """A finished artefact, and every parameter that its method used, with its `auto` resolved.
+
+    `history` has one entry an epoch: epoch, train_loss and, with validation rows, validation_loss and the metric.
+    """
 
     artefact: Path
     resolved: dict[str, Any]
     labels: tuple[str, ...]
+    history: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run will need, measured on this machine with its own rows: a step of it, not a table of old figures.
+
+    Attributes:
+        seconds: of training; evaluation comes on top.
+        memory_bytes: most that the process will hold at once, on the GPU if it trains there.
+        disk_bytes: of artefact, checkpoints and cache together.
+        resolved: the parameters as they will be used, as far as they can be known before.
+    """
+
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
+    resolved: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +91,10 @@ class Comparison:
     primary: str
     predictions: Sequence[Mapping[str, Any]]
     """One per test row: label, predicted, score."""
+    slices: Sequence[Mapping[str, Any]] = ()
+    """Parts of the test rows, each with its own accuracy."""
+    errors: Sequence[Mapping[str, Any]] = ()
+    """The wrong answers of the highest score: row, label, predicted, score; no texts."""
 
     @property
     def best_baseline(self) -> str:
@@ -121,6 +152,10 @@ class TrainableTask(Task, Protocol):
 
     def guess_columns(self, table: Table) -> dict[str, str]:
         """Role → column name, from names and a sample of values. A role that nothing fits is left out."""
+        ...
+
+    def estimate(self, train: Table, validation: Table, params: Any, workplace: Workplace) -> Estimate:
+        """Writes nothing that stays, and raises what `train` would raise of the rows."""
         ...
 
     def train(self, train: Table, validation: Table, params: Any, workplace: Workplace) -> Trained: ...

@@ -35,8 +35,12 @@ class TextTooLong(TooLarge):
 
 
 def prepared(texts: Sequence[str]) -> list[str]:
-    """One Unicode form and single spaces: nothing that a tokenizer of words would tell apart."""
-    return [" ".join(unicodedata.normalize("NFC", text).split()) for text in texts]
+    """One Unicode form and single spaces: nothing that a tokenizer of words would tell apart.
+
+    What lies beyond LONGEST_TEXT is cut before any of that: no model reads so far, and a 10 MB row would cost its size
+    several times over.
+    """
+    return [" ".join(unicodedata.normalize("NFC", text[:LONGEST_TEXT]).split()) for text in texts]
 
 
 def texts_of(inputs: str | list[str]) -> tuple[list[str], bool]:

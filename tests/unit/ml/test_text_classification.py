@@ -1,60 +1,22 @@
 import json
-import random
+import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import torch
 
+from tests.unit.ml.killed_run import FULL, STEP_OF_DEATH, train_here
+from tests.unit.ml.training_rows import NO_ROWS, many_labels_table, table
 from viveiro.ml.artefact import read_artefact
-from viveiro.ml.data import OneClassOnly, TooFewRows, UnknownLabel
+from viveiro.ml.data import MissingValues, MixedLabels, NoLabels, OneClassOnly, TooFewRows, UnknownLabel
 from viveiro.ml.embedding import SentenceEncoder
 from viveiro.ml.tasks import Workplace, tasks
 from viveiro.ml.tasks.text_classification import scores_of
 
 TASK = tasks["text-classification"]
-
-SUBJECTS = {
-    "hydraulics": [
-        "the pump lost pressure",
-        "oil drips below the cylinder",
-        "the hose burst",
-        "the valve sticks",
-        "pressure falls overnight",
-    ],
-    "electrics": [
-        "the fuse blew",
-        "the cable is burnt",
-        "no voltage at the motor",
-        "the relay clicks and nothing starts",
-        "a short circuit",
-    ],
-    "billing": [
-        "the invoice is wrong",
-        "I was charged twice",
-        "the payment was refused",
-        "please refund the amount",
-        "the price changed",
-    ],
-}
-PLACES = [
-    "on line 3",
-    "since this morning",
-    "again",
-    "in the old hall",
-    "after the audit",
-    "says the night shift",
-    "at the customer's",
-]
-
-
-def table(rows, seed):
-    generator = random.Random(seed)
-    pairs = [
-        (f"{generator.choice(SUBJECTS[label])} {generator.choice(PLACES)}", label)
-        for label in SUBJECTS
-        for _ in range(rows)
-    ]
-    return {"text": [text for text, _ in pairs], "label": [label for _, label in pairs]}
-
 
 TRAIN, VALIDATION = table(30, 0), table(8, 1)
 TEST = {
@@ -100,8 +62,7 @@ class TestTraining:
             assert (again.artefact / name).read_bytes() == (trained[0].artefact / name).read_bytes()
 
     def test_without_validation_rows_a_usual_penalty_is_taken(self, starter, tmp_path):
-        nothing = {"text": [], "label": []}
-        result = TASK.train(TRAIN, nothing, TASK.Params(), Workplace(starter, tmp_path / "model", tmp_path / "cache"))
+        result = TASK.train(TRAIN, NO_ROWS, TASK.Params(), Workplace(starter, tmp_path / "model", tmp_path / "cache"))
         assert result.resolved["strength"] == 0.1
 
     def test_an_artefact_can_be_the_base_of_another(self, trained, tmp_path):
@@ -152,21 +113,213 @@ class TestTheArtefact:
         assert TASK.recognises(json.loads((folder / "config.json").read_text()), files)
 
 
+@pytest.fixture(scope="module")
+def fully_trained(starter, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("full")
+    reports = []
+    workplace = Workplace(starter, folder / "model", folder / "cache", reports.append)
+    return TASK.train(TRAIN, VALIDATION, TASK.Params(method="full", epochs=2), workplace), reports
+
+
+class TestTrainingAllLayers:
+    """The same artefact as a frozen encoder's, with other weights in it."""
+
+    def test_it_generalises_to_words_it_never_saw(self, fully_trained):
+        comparison = TASK.evaluate(fully_trained[0].artefact, TRAIN, TEST)
+        assert comparison.adapted.metrics["accuracy"].value == 1
+
+    def test_every_auto_is_resolved(self, fully_trained):
+        resolved = fully_trained[0].resolved
+        assert "auto" not in resolved.values()
+        assert (resolved["epochs"], resolved["batch_size"]) == (2, 16)
+        assert TASK.Params(**resolved).method == "full"
+
+    def test_each_epoch_leaves_a_point_of_the_learning_curve(self, fully_trained):
+        history = fully_trained[0].history
+        assert [entry["epoch"] for entry in history] == [0, 1, 2]
+        assert all({"validation_loss", "f1_macro"} <= set(entry) for entry in history)
+
+    def test_progress_is_told(self, fully_trained):
+        stages = [report["stage"] for report in fully_trained[1]]
+        assert list(dict.fromkeys(stages)) == ["features", "head", "validating", "validated", "training"]
+
+    def test_its_layout_is_that_of_a_frozen_one(self, fully_trained, trained):
+        full, frozen = (
+            {path.relative_to(result.artefact) for path in result.artefact.rglob("*")}
+            for result in (fully_trained[0], trained[0])
+        )
+        assert full == frozen
+        assert read_artefact(fully_trained[0].artefact, TASK.name).method == "full"
+
+    def test_sentence_transformers_answers_with_the_same_logits(self, fully_trained):
+        from sentence_transformers import SentenceTransformer
+
+        folder = fully_trained[0].artefact
+        native = SentenceTransformer(str(folder), device="cpu", local_files_only=True).encode(TEST["text"])
+        np.testing.assert_allclose(native, SentenceEncoder(folder, precision="float32").encode(TEST["text"]), atol=1e-4)
+
+    def test_without_validation_rows_it_trains_all_its_epochs(self, encoder_folder, tmp_path):
+        workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")
+        result = TASK.train(TRAIN, NO_ROWS, TASK.Params(method="full", epochs=3, patience=1), workplace)
+        assert [sorted(entry) for entry in result.history] == [["epoch", "train_loss"]] * 3
+
+    def test_the_base_is_not_written_to(self, encoder_folder, tmp_path):
+        before = (encoder_folder / "model.safetensors").read_bytes()
+        workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")
+        TASK.train(TRAIN, VALIDATION, TASK.Params(method="full", epochs=1), workplace)
+        assert (encoder_folder / "model.safetensors").read_bytes() == before
+
+
+class TestAKilledRun:
+    """It ends with the artefact, to the last bit, of a run that nobody disturbed."""
+
+    def test_killed_in_the_middle_of_an_epoch_it_goes_on_from_its_checkpoint(self, encoder_folder, tmp_path):
+        program = [sys.executable, "-m", "tests.unit.ml.killed_run", str(encoder_folder), str(tmp_path / "killed")]
+        died = subprocess.run(program, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        assert died.returncode == -signal.SIGKILL, died.stderr
+        assert not (tmp_path / "killed" / "model").exists()
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        resumed, steps = train_here(encoder_folder, tmp_path / "killed")
+        undisturbed, _ = train_here(encoder_folder, tmp_path / "undisturbed")
+        torch.set_num_threads(threads)
+        assert steps[0] == STEP_OF_DEATH
+        assert resumed.history == undisturbed.history
+        for name in ("model.safetensors", "9_Head/model.safetensors", "viveiro.json"):
+            assert (resumed.artefact / name).read_bytes() == (undisturbed.artefact / name).read_bytes()
+
+    def test_another_learning_rate_starts_from_the_beginning(self, encoder_folder, tmp_path):
+        train_here(encoder_folder, tmp_path)
+        _, steps = train_here(encoder_folder, tmp_path, **{**FULL, "learning_rate": 1e-3})
+        assert steps[0] == 1
+
+
+@pytest.fixture(scope="module", params=["frozen", "full"])
+def many_labels(request, starter, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("many")
+    workplace = Workplace(starter, folder / "model", folder / "cache")
+    params = TASK.Params(method=request.param, **({"epochs": 1} if request.param == "full" else {}))
+    return TASK.train(many_labels_table(90, 0), many_labels_table(30, 1), params, workplace)
+
+
+class TestManyLabels:
+    """A text with any number of labels: one decision for each, from its own threshold."""
+
+    def test_it_finds_none_one_and_two(self, many_labels):
+        test = many_labels_table(30, 2)
+        comparison = TASK.evaluate(many_labels.artefact, many_labels_table(120, 0), test)
+        assert comparison.adapted.metrics["f1_macro"].value > 0.9
+        assert comparison.predictions[1]["predicted"] == test["label"][1]
+
+    def test_the_record_holds_a_threshold_for_each_label(self, many_labels):
+        record = read_artefact(many_labels.artefact, TASK.name)
+        assert record.decision == "sigmoid"
+        assert len(record.thresholds) == len(record.labels) == 3
+        assert (
+            json.loads((many_labels.artefact / "config.json").read_text())["problem_type"]
+            == "multi_label_classification"
+        )
+
+    def test_an_answer_holds_the_labels_that_reach_their_thresholds(self, many_labels):
+        texts = ["nothing to report again", "the fuse blew and the price changed on line 3"]
+        logits = SentenceEncoder(many_labels.artefact).encode(texts)
+        answers = TASK.answers(logits, read_artefact(many_labels.artefact, TASK.name), {})
+        assert [sorted(candidate["label"] for candidate in answer) for answer in answers] == [
+            [],
+            ["billing", "electrics"],
+        ]
+
+    def test_all_labels_can_be_asked_for(self, many_labels):
+        logits = SentenceEncoder(many_labels.artefact).encode(["nothing to report again"])
+        (answer,) = TASK.answers(logits, read_artefact(many_labels.artefact, TASK.name), {"top_k": 3})
+        assert {candidate["label"] for candidate in answer} == set(many_labels.labels)
+
+    def test_a_label_that_every_row_has_can_be_learnt_beside_others(self, encoder_folder, tmp_path):
+        train = {"text": TRAIN["text"], "label": [["seen", *({label} - {"billing"})] for label in TRAIN["label"]]}
+        workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")
+        result = TASK.train(train, NO_ROWS, TASK.Params(), workplace)
+        answers = SentenceEncoder(result.artefact).encode(["the pump"])
+        assert scores_of(answers, "sigmoid")[0, result.labels.index("seen")] > 0.95
+
+
+class TestThresholds:
+    def test_two_classes_have_one_for_the_second(self, encoder_folder, tmp_path):
+        two = [{role: values[:60] for role, values in TRAIN.items()}, {role: v[:16] for role, v in VALIDATION.items()}]
+        workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")
+        result = TASK.train(*two, TASK.Params(), workplace)
+        (threshold,) = read_artefact(result.artefact, TASK.name).thresholds
+        assert 0 <= threshold <= 1
+
+    def test_more_classes_have_none(self, trained):
+        assert read_artefact(trained[0].artefact, TASK.name).thresholds is None
+
+
+class TestAnEstimate:
+    """Before a run: what it will take, measured on a step of it."""
+
+    @pytest.mark.parametrize("method", ["frozen", "full"])
+    def test_it_names_time_memory_and_disk_and_leaves_nothing(self, method, encoder_folder, tmp_path):
+        workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")
+        estimate = TASK.estimate(TRAIN, VALIDATION, TASK.Params(method=method), workplace)
+        assert estimate.seconds > 0
+        assert estimate.memory_bytes > 50 * 2**20  # torch alone is more
+        assert estimate.disk_bytes > (encoder_folder / "model.safetensors").stat().st_size
+        assert list(tmp_path.iterdir()) == []
+
+    def test_it_says_what_auto_will_mean(self, encoder_folder, tmp_path):
+        workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")
+        resolved = TASK.estimate(TRAIN, VALIDATION, TASK.Params(method="full"), workplace).resolved
+        trained = TASK.train(TRAIN, VALIDATION, TASK.Params(method="full", strength=0.1), workplace).resolved
+        assert {name: resolved[name] for name in ("learning_rate", "epochs", "batch_size", "precision")} == {
+            name: trained[name] for name in ("learning_rate", "epochs", "batch_size", "precision")
+        }
+
+    def test_more_epochs_take_longer(self, encoder_folder, tmp_path):
+        workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")
+        few, many = (
+            TASK.estimate(TRAIN, VALIDATION, TASK.Params(method="full", epochs=epochs), workplace).seconds
+            for epochs in (1, 1000)
+        )
+        assert many > few
+
+
 class TestBadData:
     """Each a clear error, and no half-made artefact."""
 
     @pytest.mark.parametrize(
         ("train", "validation", "error"),
         [
-            ({"text": ["a", "b", "c"], "label": ["x", "y", "x"]}, {"text": [], "label": []}, TooFewRows),
-            ({"text": TRAIN["text"], "label": ["x"] * len(TRAIN["text"])}, {"text": [], "label": []}, OneClassOnly),
+            ({"text": ["a", "b", "c"], "label": ["x", "y", "x"]}, NO_ROWS, TooFewRows),
+            ({**TRAIN, "label": ["x"] * len(TRAIN["text"])}, NO_ROWS, OneClassOnly),
+            ({**TRAIN, "label": [["x"]] * len(TRAIN["text"])}, NO_ROWS, OneClassOnly),
+            ({**TRAIN, "label": [[]] * len(TRAIN["text"])}, NO_ROWS, NoLabels),
+            ({**TRAIN, "label": [["x"], *TRAIN["label"][1:]]}, NO_ROWS, MixedLabels),
+            ({**TRAIN, "label": [None, *TRAIN["label"][1:]]}, NO_ROWS, MissingValues),
+            ({**TRAIN, "label": [*TRAIN["label"][:-1], float("nan")]}, NO_ROWS, MissingValues),
+            ({**TRAIN, "text": [" ", *TRAIN["text"][1:]]}, NO_ROWS, MissingValues),
+            ({**TRAIN, "text": [None, *TRAIN["text"][1:]]}, NO_ROWS, MissingValues),
             (TRAIN, {"text": ["a"], "label": ["unheard of"]}, UnknownLabel),
         ],
     )
-    def test_unusable_tables_are_refused(self, train, validation, error, starter, tmp_path):
-        with pytest.raises(error):
-            TASK.train(train, validation, TASK.Params(), Workplace(starter, tmp_path / "model", tmp_path / "cache"))
+    @pytest.mark.parametrize("method", ["frozen", "full"])
+    def test_unusable_tables_are_refused(self, method, train, validation, error, encoder_folder, tmp_path):
+        workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")
+        for verb in (TASK.estimate, TASK.train):
+            with pytest.raises(error):
+                verb(train, validation, TASK.Params(method=method), workplace)
         assert list(tmp_path.iterdir()) == []
+
+    def test_a_row_with_a_fault_is_named_as_people_count(self, encoder_folder, tmp_path):
+        train = {**TRAIN, "label": [*TRAIN["label"][:4], None, *TRAIN["label"][5:]]}
+        with pytest.raises(MissingValues, match="1 rows have no usable label, the first of them row 5"):
+            TASK.train(train, NO_ROWS, TASK.Params(), Workplace(encoder_folder, tmp_path / "m", tmp_path / "cache"))
+
+    @pytest.mark.parametrize("method", ["frozen", "full"])
+    def test_a_text_of_ten_megabytes_is_read_to_where_a_model_would(self, method, encoder_folder, tmp_path):
+        train = {**TRAIN, "text": ["the pump " * 1_200_000, *TRAIN["text"][1:]]}
+        workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")
+        params = TASK.Params(method=method, strength=0.1, **({"epochs": 1} if method == "full" else {}))
+        assert TASK.train(train, NO_ROWS, params, workplace).artefact.is_dir()
 
     def test_a_run_that_is_stopped_leaves_no_artefact(self, starter, tmp_path):
         class Stopped(Exception):

@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import f1_score
+
+from tests.unit.ml.tiny import make_encoder
+from tests.unit.ml.training_rows import table
+from viveiro.ml.artefact import Artefact, add_head, lay_out_encoder
+from viveiro.ml.embedding import SentenceEncoder, padded
+from viveiro.ml.finetuning import TextLearner, macro_f1, row_weights, tokenised
+from viveiro.ml.networks import open_network, save_network
+from viveiro.ml.trainer import Recipe, Trainer
+
+ROWS = table(8, 0)
+TRUTH = np.arange(24) % 3
+RECIPE = Recipe(learning_rate=1e-2, epochs=1, batch_size=8, seed=0)
+
+
+@pytest.fixture
+def classifier(encoder_folder, tmp_path):
+    """A folder to train in: the encoder, and a head that knows nothing yet."""
+    folder = tmp_path / "classifier"
+    lay_out_encoder(encoder_folder, folder, 64)
+    weight = np.random.default_rng(0).normal(size=(3, 32)).astype(np.float32)
+    add_head(folder, weight, np.zeros(3, np.float32), Artefact("text-classification", ("a", "b", "c")))
+    return folder
+
+
+def learner(folder, precision="float32"):
+    examples = tokenised(folder, ROWS["text"], TRUTH, 64)
+    return TextLearner(
+        folder, examples, examples.part(0, 6), device=torch.device("cpu"), precision=precision, class_weights="none"
+    )
+
+
+def trained(folder, precision="float32"):
+    subject = learner(folder, precision)
+    trainer = Trainer(subject, RECIPE, lambda fields: None)
+    for start in (0, 8, 16):
+        trainer.rehearse(np.arange(start, start + 8))
+    return subject
+
+
+class TestTheTrainedNetwork:
+    """It goes back into its folder, whole, and the base it came from stays as it was."""
+
+    def test_the_folder_answers_as_the_network_did(self, classifier):
+        subject = trained(classifier)
+        logits = subject.validation_logits(lambda fields: None)
+        save_network(subject.finished_network(), classifier)
+        encoder = SentenceEncoder(classifier, precision="float32")
+        np.testing.assert_allclose(encoder.encode(ROWS["text"][:6]), logits, atol=1e-4)
+
+    def test_the_base_is_untouched(self, classifier, encoder_folder):
+        before = (encoder_folder / "model.safetensors").read_bytes()
+        save_network(trained(classifier).finished_network(), classifier)
+        assert (encoder_folder / "model.safetensors").read_bytes() == before
+        assert (classifier / "model.safetensors").read_bytes() != before
+
+    def test_every_layer_and_the_head_have_moved(self, classifier):
+        before = {name: weight.clone() for name, weight in learner(classifier).network.named_parameters()}
+        after = dict(trained(classifier).network.named_parameters())
+        # The pooler is part of the base, but no text's vector goes through it.
+        still = {name for name in before if torch.equal(before[name], after[name]) and "pooler" not in name}
+        assert still == set()
+
+    def test_embeddings_of_words_that_no_text_has_stay_as_they_are(self, classifier, encoder_folder):
+        from safetensors.torch import load_file
+
+        subject = trained(classifier)
+        save_network(subject.finished_network(), classifier)
+        name = "embeddings.word_embeddings.weight"
+        before, after = (load_file(folder / "model.safetensors")[name] for folder in (encoder_folder, classifier))
+        used = np.unique(np.concatenate(tokenised(classifier, ROWS["text"], TRUTH, 64).token_ids))
+        unused = np.setdiff1d(np.arange(len(before)), used)
+        assert torch.equal(before[unused], after[unused])
+        assert not torch.equal(before[used], after[used])
+
+    def test_bfloat16_products_leave_the_weights_in_float32(self, classifier):
+        subject = trained(classifier, "bfloat16")
+        assert {weight.dtype for weight in subject.network.parameters()} == {torch.float32}
+        exact = learner(classifier).loss(np.arange(8))
+        torch.testing.assert_close(learner(classifier, "bfloat16").loss(np.arange(8)), exact, atol=0.2, rtol=0.05)
+
+    def test_a_short_vocabulary_gives_the_gradients_of_the_whole_one(self, classifier):
+        short = learner(classifier)
+        short.network.eval()
+        short.loss(np.arange(8)).backward()
+        whole = open_network(classifier)
+        token_ids = tokenised(classifier, ROWS["text"][:8], TRUTH[:8], 64).token_ids
+        logits = whole(*padded(token_ids, 0))
+        torch.nn.functional.cross_entropy(logits, torch.from_numpy(TRUTH[:8])).backward()
+        expected = whole.trunk.encoder.layer[0].attention.self.query.weight.grad
+        torch.testing.assert_close(short.network.trunk.encoder.layer[0].attention.self.query.weight.grad, expected)
+
+
+class TestRowWeights:
+    """Balanced classes weigh the same in sum, and a row weighs 1 on average."""
+
+    def test_rare_rows_weigh_more(self):
+        weights = row_weights(np.array([0, 0, 0, 1]), 2, "balanced")
+        assert weights[3] == pytest.approx(3 * weights[0])
+        assert weights.mean() == pytest.approx(1)
+
+    def test_each_label_of_many_is_balanced_by_itself(self):
+        truth = np.array([[1, 0], [0, 0], [0, 0], [0, 1]], bool)
+        weights = row_weights(truth, 2, "balanced")
+        assert weights[0, 0] == pytest.approx(weights[1:, 0].sum())
+
+    def test_without_balance_all_rows_are_equal(self):
+        assert row_weights(np.array([0, 0, 1]), 2, "none").tolist() == [1, 1, 1]
+
+
+class TestMacroF1:
+    def test_it_is_scikit_learns(self):
+        generator = np.random.default_rng(0)
+        truth, predicted = generator.integers(0, 5, (2, 200))
+        assert macro_f1(truth, predicted) == pytest.approx(f1_score(truth, predicted, average="macro"))
+
+    def test_of_many_labels_too(self):
+        truth, predicted = np.random.default_rng(0).random((2, 200, 4)) > 0.6
+        assert macro_f1(truth, predicted) == pytest.approx(f1_score(truth, predicted, average="macro"))
+
+
+class TestBases:
+    def test_a_base_in_many_shards_is_written_as_one_file(self, tmp_path):
+        from transformers import AutoModel
+
+        base = make_encoder(tmp_path / "base", seed=3)
+        AutoModel.from_pretrained(base).save_pretrained(base, max_shard_size="20KB")
+        (base / "model.safetensors").unlink(missing_ok=True)
+        folder = tmp_path / "classifier"
+        lay_out_encoder(base, folder, 64)
+        add_head(
+            folder,
+            np.zeros((3, 32), np.float32),
+            np.zeros(3, np.float32),
+            Artefact("text-classification", tuple("abc")),
+        )
+        save_network(trained(folder).finished_network(), folder)
+        assert [path.name for path in folder.glob("*.safetensors*")] == ["model.safetensors"]
+        assert SentenceEncoder(folder).encode(["the pump"]).shape == (1, 3)
