@@ -16,6 +16,7 @@ from viveiro.jobs.messages import encode
 from viveiro.jobs.processes import PIPE_VARIABLE
 from viveiro.jobs.service import get_job
 from viveiro.jobs.types import Ending, JobState, Message, Outcome
+from viveiro.locale import stored
 from viveiro.settings import Settings
 
 STOPPED: Final = 128 + signal.SIGTERM
@@ -62,7 +63,7 @@ class _Pipe:
 def _last_message(outcome: Outcome) -> Message:
     if outcome.ending is Ending.RETURNED:
         return {"type": "result", "data": outcome.result}
-    return {"type": "error", "ending": outcome.ending, "data": outcome.error, "may_retry": outcome.may_retry}
+    return {"type": "error", "ending": outcome.ending, "data": stored(outcome.error), "may_retry": outcome.may_retry}
 
 
 def _stop_at_sigterm() -> threading.Event:

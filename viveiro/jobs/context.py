@@ -13,6 +13,7 @@ from viveiro.errors import ViveiroError
 from viveiro.jobs import leases
 from viveiro.jobs.kinds import JobKind
 from viveiro.jobs.types import Ending, Job, JobEventType, Message, Outcome
+from viveiro.locale import Sentence
 from viveiro.settings import Settings
 
 
@@ -84,8 +85,8 @@ def run_handler(kind: JobKind, context: JobContext, arguments: Mapping[str, Any]
 
 def describe(error: BaseException) -> str:
     """Our own errors are sentences for people; others need their type to be understood."""
-    return str(error) if isinstance(error, ViveiroError) else f"{type(error).__name__}: {error}"
+    return error.sentence if isinstance(error, ViveiroError) else f"{type(error).__name__}: {error}"
 
 
 def _stopped() -> Outcome:
-    return Outcome(Ending.RELEASED, error="It was told to stop.")
+    return Outcome(Ending.RELEASED, error=Sentence("It was told to stop."))

@@ -17,6 +17,7 @@ from viveiro.jobs.messages import storable
 from viveiro.jobs.slots import remaining, suffices
 from viveiro.jobs.tables import JobRow
 from viveiro.jobs.types import Ending, Job, JobEventType, JobState, Message, Outcome, Slots
+from viveiro.locale import Sentence
 
 
 def claim(
@@ -72,9 +73,15 @@ def take_over(session: Session) -> Job | None:
     row = queries.next_lapsed(session, now)
     if row is None:
         return None
-    error = f"Worker {row.worker} was lost in attempt {row.attempt}: no sign of life since its lease lapsed."
-    _apply(session, row, settle(queries.to_job(row), Outcome(Ending.LOST, error=error), now, timedelta(0)), now)
-    return queries.to_job(row)
+    return _lose(session, row, Sentence("no sign of life since its lease lapsed"), now)
+
+
+def take_over_from(session: Session, worker: str) -> list[str]:
+    """The same for all jobs of a worker that is known to be dead, whatever is left of its leases. Their ids."""
+    now = utc_now()
+    return [
+        _lose(session, row, Sentence("its process is gone"), now).id for row in queries.lock_held_by(session, worker)
+    ]
 
 
 def still_mine(session: Session, job_id: str, attempt: int) -> None:
@@ -86,6 +93,14 @@ def still_mine(session: Session, job_id: str, attempt: int) -> None:
     """
     if _hold(session, job_id, attempt).cancel_requested:
         raise JobCancelled(job_id)
+
+
+def _lose(session: Session, row: JobRow, why: str, now: datetime) -> Job:
+    error = Sentence(
+        "Worker {worker} was lost in attempt {attempt}: {why}.", worker=row.worker, attempt=row.attempt, why=why
+    )
+    _apply(session, row, settle(queries.to_job(row), Outcome(Ending.LOST, error=error), now, timedelta(0)), now)
+    return queries.to_job(row)
 
 
 def _hold(session: Session, job_id: str, attempt: int) -> JobRow:

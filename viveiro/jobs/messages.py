@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from viveiro.jobs.types import JobEventType, Message
+from viveiro.locale import Sentence, restored, stored
 
 
 def encode(message: Message) -> bytes:
@@ -27,6 +28,8 @@ def storable(value: Any) -> Any:
     NaN and infinities become None, NUL characters vanish (PostgreSQL refuses both), one-element arrays and tensors
     become their number.
     """
+    if isinstance(value, Sentence):
+        return restored(storable(stored(value)))
     if isinstance(value, str):
         return value.replace("\0", "")
     if isinstance(value, float):

@@ -17,6 +17,7 @@ from viveiro.jobs.logs import last_lines, log_path
 from viveiro.jobs.messages import decode
 from viveiro.jobs.slots import visible_gpus
 from viveiro.jobs.types import Ending, Job, JobEventType, Message, Outcome
+from viveiro.locale import Sentence, restored
 from viveiro.settings import Settings
 
 PIPE_VARIABLE: Final = "VIVEIRO_JOB_PIPE"
@@ -30,8 +31,10 @@ ChildCommand = Callable[[str, int], list[str]]
 
 
 class LocalProcessRunner:
-    def __init__(self, settings: Settings, child_command: ChildCommand) -> None:
+    def __init__(self, settings: Settings, child_command: ChildCommand, lock: int) -> None:
+        """`lock` is the descriptor of the worker's lock (see `presence`), which every job holds too."""
         self._settings = settings
+        self._lock = lock
         self._child_command = child_command
         self._gpus = visible_gpus()
         self._lent: dict[tuple[str, int], list[str]] = {}
@@ -62,7 +65,7 @@ class LocalProcessRunner:
             stdout=log,
             stderr=subprocess.STDOUT,
             env=self._environment(job, pipe),
-            pass_fds=(self._life, pipe),
+            pass_fds=(self._life, pipe, self._lock),
             start_new_session=True,
         )
 
@@ -177,17 +180,19 @@ def judge(final: Mapping[str, Message], log_tail: Callable[[], str]) -> Outcome:
         return Outcome(Ending.RETURNED, result=final["result"]["data"])
     if "error" in final:
         error = final["error"]
-        return Outcome(Ending(error["ending"]), error=error["data"], may_retry=error["may_retry"])
+        return Outcome(Ending(error["ending"]), error=restored(error["data"]), may_retry=error["may_retry"])
     status = final["exit"]["status"] if "exit" in final else -signal.SIGKILL
-    return Outcome(Ending.FAILED, error=f"{_how(status)}. The last lines of its log:\n{log_tail()}")
+    last_words = Sentence("{how}. The last lines of its log:\n{log}", how=_how(status), log=log_tail())
+    return Outcome(Ending.FAILED, error=last_words)
 
 
-def _how(status: int) -> str:
+def _how(status: int) -> Sentence:
     if status >= 0:
-        return f"The job's process ended with status {status} and without a result"
+        return Sentence("The job's process ended with status {status} and without a result", status=status)
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = f"signal {-status}"
-    memory = "; the machine may be out of memory" if -status == signal.SIGKILL else ""
-    return f"The job's process was killed by {name}{memory}"
+    if -status == signal.SIGKILL:
+        return Sentence("The job's process was killed by {signal}; the machine may be out of memory", signal=name)
+    return Sentence("The job's process was killed by {signal}", signal=name)

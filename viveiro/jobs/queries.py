@@ -150,6 +150,11 @@ def held_by(session: Session, worker: str) -> list[tuple[str, int, bool]]:
     return [(row.id, row.attempt, row.cancel_requested) for row in session.execute(query)]
 
 
+def lock_held_by(session: Session, worker: str) -> list[JobRow]:
+    query = select(JobRow).where(JobRow.state == JobState.RUNNING.value, JobRow.worker == worker).order_by(JobRow.id)
+    return list(session.scalars(query.with_for_update()))
+
+
 def renew(session: Session, worker: str, job_ids: Sequence[str], until: datetime) -> None:
     session.execute(
         update(JobRow)

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from viveiro.db import Base, utc_now
+from viveiro.db import Base, SentenceText, utc_now
 
 
 class JobRow(Base):
@@ -34,7 +34,7 @@ class JobRow(Base):
     result: Mapped[Any] = mapped_column(
         JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql"), nullable=True
     )
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(SentenceText)
     owner_id: Mapped[int | None]
     idempotency_key: Mapped[str | None] = mapped_column(String(200), unique=True)
     last_seq: Mapped[int] = mapped_column(default=0)

@@ -4,14 +4,11 @@ One thread, one loop. It never waits for a job: each turn looks at what its jobs
 and at the queue. Processes are started from this thread only, and it must be the main one, because it handles signals.
 """
 
-import secrets
 import signal
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from os import getpid
 from types import FrameType
 from typing import Final
 
@@ -21,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 import viveiro.jobs.jobs  # noqa: F401 - registers the queue's own housekeeping
 from viveiro.db import Database, utc_now
 from viveiro.errors import LeaseLost
-from viveiro.jobs import leases, logs, queries, schedules
+from viveiro.jobs import leases, logs, presence, queries, schedules
 from viveiro.jobs.kinds import kinds
 from viveiro.jobs.messages import coalesced
 from viveiro.jobs.processes import ChildCommand, LocalProcessRunner
@@ -29,6 +26,7 @@ from viveiro.jobs.runner import JobRunner, RunningJob
 from viveiro.jobs.slots import capacity, remaining
 from viveiro.jobs.threads import ThreadRunner
 from viveiro.jobs.types import Ending, Isolation, Job, Message, Outcome
+from viveiro.locale import Sentence
 from viveiro.settings import Settings
 
 TURN_SECONDS: Final = 0.05
@@ -49,11 +47,13 @@ def run_worker(settings: Settings, database: Database, child_command: ChildComma
     Args:
         child_command: (job id, attempt) to the command line of a process that calls `run_child` with them.
     """
-    runners: dict[Isolation, JobRunner] = {
-        Isolation.PROCESS: LocalProcessRunner(settings, child_command),
-        Isolation.THREAD: ThreadRunner(settings, database),
-    }
-    Worker(settings, database, runners).run()
+    name = presence.new_worker_name()
+    with presence.present(settings, name) as lock:
+        runners: dict[Isolation, JobRunner] = {
+            Isolation.PROCESS: LocalProcessRunner(settings, child_command, lock),
+            Isolation.THREAD: ThreadRunner(settings, database),
+        }
+        Worker(name, settings, database, runners).run()
 
 
 @dataclass(slots=True)
@@ -95,8 +95,10 @@ class Rhythm:
 
 
 class Worker:
-    def __init__(self, settings: Settings, database: Database, runners: Mapping[Isolation, JobRunner]) -> None:
-        self.name = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(3)}"
+    def __init__(
+        self, name: str, settings: Settings, database: Database, runners: Mapping[Isolation, JobRunner]
+    ) -> None:
+        self.name = name
         self._settings = settings
         self._database = database
         self._runners = runners
@@ -113,6 +115,7 @@ class Worker:
         signal.signal(signal.SIGINT, self._on_signal)
         with self._database.write() as session:
             schedules.synchronize(session, utc_now())
+        self._take_over_from_the_dead()
         log.info("worker_started", worker=self.name, slots=self._total)
         while not self._has_left():
             try:
@@ -190,7 +193,9 @@ class Worker:
         if self._leave_by is not None:
             return Outcome(Ending.RELEASED)
         if outcome.ending is Ending.RELEASED:
-            return Outcome(Ending.FAILED, error="Something other than its worker told the job to stop (SIGTERM).")
+            return Outcome(
+                Ending.FAILED, error=Sentence("Something other than its worker told the job to stop (SIGTERM).")
+            )
         return outcome
 
     def _disown(self, charge: Charge) -> None:
@@ -215,6 +220,14 @@ class Worker:
             with self._database.write() as session:
                 schedules.fire_due(session, utc_now())
 
+    def _take_over_from_the_dead(self) -> None:
+        """Where a worker of this machine is known to be gone, nobody waits for its leases."""
+        for worker in presence.gone_workers(self._settings):
+            with self._database.write() as session:
+                taken = leases.take_over_from(session, worker)
+            presence.forget(self._settings, worker)
+            log.info("jobs_taken_over", worker=worker, jobs=taken)
+
     def _heed_others(self) -> None:
         """Someone may have cancelled a job, or taken it over from a worker that was silent for too long: this one."""
         if not self._charges:
@@ -233,7 +246,7 @@ class Worker:
             try:
                 running = self._runners[kinds[job.kind].isolation].start(job)
             except OSError as error:
-                outcome = Outcome(Ending.FAILED, error=f"The job could not be started: {error}")
+                outcome = Outcome(Ending.FAILED, error=Sentence("The job could not be started: {why}", why=str(error)))
                 with self._database.write() as session:
                     leases.finish(session, job.id, job.attempt, outcome, self._settings.job_retry_delay)
                 continue

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from tests.unit.jobs.conftest import is_alive, parent_of, wait_for
 from tests.unit.jobs.workshop import BellRang
+from viveiro.jobs import presence
 from viveiro.jobs.logs import log_path
 from viveiro.jobs.outbox import publish
 from viveiro.jobs.types import JobState
@@ -135,6 +136,28 @@ class TestDeathOfTheWorker:
         queue.start_worker()
         job = queue.wait(job_id)
         assert (job.result, job.attempt) == ({"resumed_from": "attempt 1"}, 2)
+
+    def test_its_jobs_go_on_at_once_where_the_kernel_knows_that_it_is_dead(self, queue):
+        patient = {"job_lease": timedelta(hours=1)}
+        job_id = queue.enqueue("work-long")
+        first = queue.start_worker(**patient)
+        queue.pids(job_id)
+        first.kill()
+        first.wait()
+        wait_for(lambda: presence.gone_workers(queue.settings))
+        queue.start_worker(**patient)
+        assert queue.wait(job_id).attempt == 2
+        assert presence.gone_workers(queue.settings) == []
+
+    def test_a_living_workers_jobs_are_left_to_it(self, queue):
+        job_id = queue.enqueue("work-long")
+        first = queue.start_worker(job_lease=timedelta(hours=1))
+        queue.pids(job_id)
+        second = queue.start_worker()
+        other_id = queue.enqueue("greet", {"name": "Ana"}, slots={"cpu": 1})
+        queue.wait(other_id)
+        assert queue.job(job_id).attempt == 1
+        assert (first.poll(), second.poll()) == (None, None)
 
     def test_an_event_that_its_listener_died_of_is_told_again(self, queue):
         with queue.database.write() as session:
