@@ -7,6 +7,9 @@ one that was cut off may have happened or not. Afterwards:
 - everything acknowledged is there, byte for byte, and nothing is there that nobody asked for;
 - every job ended, once;
 - `git fsck` of every repository and `viveiro hub fsck` find nothing.
+
+Then the same while models are trained, with both methods: every run ends once, with the metrics of an undisturbed run of the
+same description, and is published once.
 """
 
 import argparse
@@ -20,12 +23,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
@@ -35,7 +38,9 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
 from tests.live.running_server import TWO_USERS, RunningServer, ServerDidNotStart
-from viveiro.client import ServerUnreachable
+from tests.live.uploading import descendants
+from viveiro.client import Client, ServerUnreachable
+from viveiro.training.reproducing import compare
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -45,7 +50,14 @@ VICTIMS = ["supervisor", "web", "worker", "job"]
 ENDED = {"succeeded", "failed", "cancelled"}
 CUT_OFF = (OSError, httpx2.HTTPError, HfHubHTTPError, subprocess.CalledProcessError)
 """What a client raises when its server dies under it, or comes back and no longer knows the request."""
-QUICK_SETTINGS = {"VIVEIRO_JOB_LEASE": "PT3S", "VIVEIRO_JOB_HEARTBEAT": "PT0.5S", "VIVEIRO_JOB_POLL": "PT0.1S"}
+QUICK_SETTINGS = {
+    "VIVEIRO_JOB_LEASE": "PT3S",
+    "VIVEIRO_JOB_HEARTBEAT": "PT0.5S",
+    "VIVEIRO_JOB_POLL": "PT0.1S",
+    "VIVEIRO_JOB_RETRY_DELAY": "PT0.1S",
+    "OMP_NUM_THREADS": "1",  # several small trainings at once would fight over the cores
+}
+METHODS = {"frozen": {"method": "frozen"}, "full": {"method": "full", "epochs": 6}}
 
 
 @dataclass
@@ -176,8 +188,10 @@ def _git(*arguments: str | Path) -> None:
 class Killer:
     """Takes a victim every second or so until it is told to stop."""
 
-    def __init__(self, server: RunningServer, chance: random.Random, pause: float) -> None:
-        self.server, self.chance, self.pause = server, chance, pause
+    def __init__(
+        self, server: RunningServer, chance: random.Random, pause: float, first: Sequence[str] = VICTIMS
+    ) -> None:
+        self.server, self.chance, self.pause, self.first = server, chance, pause, first
         self.killed: dict[str, int] = {}
         self._stop = threading.Event()
 
@@ -185,11 +199,11 @@ class Killer:
         """Each kind once, then whom chance names until the others are done. In the main thread: the server dies with the thread
         that started it."""
         for number in itertools.count():
-            if number >= len(VICTIMS) and self._stop.is_set():
+            if number >= len(self.first) and self._stop.is_set():
                 return
             time.sleep(self.pause * self.chance.uniform(0.3, 1.7))
             with contextlib.suppress(ProcessLookupError, OSError):
-                self._strike(VICTIMS[number] if number < len(VICTIMS) else self.chance.choice(VICTIMS))
+                self._strike(self.first[number] if number < len(self.first) else self.chance.choice(VICTIMS))
 
     def stop(self) -> None:
         self._stop.set()
@@ -217,19 +231,8 @@ class Killer:
         processes = self.server.pids()
         if kind != "job":
             return processes.get(kind)
-        children = _children(processes.get("worker", -1))
-        return self.chance.choice(children) if children else None
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [
-            int(child)
-            for task in Path(f"/proc/{pid}/task").iterdir()
-            for child in (task / "children").read_text().split()
-        ]
-    except OSError:
-        return []
+        below = descendants(processes.get("worker", -1))[1:]  # leashes, jobs, what jobs started
+        return self.chance.choice(below) if below else None
 
 
 class Jobs:
@@ -247,37 +250,112 @@ class Jobs:
             self._start_until_acknowledged(table, number)
 
     def _start_until_acknowledged(self, table: Path, number: int) -> None:
-        """Each try has a name of its own: one that was cut off may have started a job as well."""
-        for attempt in range(1000):
-            try:
-                with self.server.client("alice") as client:
-                    name = f"alice/table-{number}-{attempt}"
-                    started = client.put_file(
-                        "/api/v1/datasets/import", table, method="POST", name=name, file_name=table.name
-                    )
-                self.acknowledged.append(started["job_id"])
-                return
-            except (OSError, ValueError, KeyError, ServerUnreachable):  # dead, or its server.json not yet complete
-                time.sleep(0.3)
+        def start(client: Client, attempt: int) -> str:
+            started = import_table(client, table, f"alice/table-{number}-{attempt}")
+            return str(started["job_id"])
 
-    def wait(self, seconds: float = 300) -> list[dict[str, object]]:
-        deadline = time.monotonic() + seconds
-        with self.server.client() as client:
-            while True:
-                jobs = list(client.pages("/api/v1/jobs", kind="dataset-import"))
-                if all(job["state"] in ENDED for job in jobs):
-                    return jobs
-                assert time.monotonic() < deadline, [job for job in jobs if job["state"] not in ENDED]
-                time.sleep(0.5)
+        self.acknowledged.append(until_acknowledged(self.server, start))
+
+    def wait(self) -> list[dict[str, object]]:
+        return until_all_ended(self.server, "/api/v1/jobs", kind="dataset-import")
+
+
+class Runs:
+    """Small models, trained while everything dies. What each must come to is found out before, in peace."""
+
+    def __init__(self, server: RunningServer, count: int, folder: Path) -> None:
+        self.server, self.count = server, count
+        self.acknowledged: list[str] = []
+        self.data, self.base = "alice/sentences", "alice/tiny-encoder"
+        self._bring_in(folder)
+        began = time.monotonic()
+        self.expected = {method: self._undisturbed(method) for method in METHODS}
+        self.seconds_of_one = (time.monotonic() - began) / len(METHODS)
+
+    def _bring_in(self, folder: Path) -> None:
+        from tests.unit.ml.tiny import make_encoder
+
+        api = HfApi(endpoint=self.server.url, token=self.server.token("alice"))
+        api.create_repo(self.base)
+        api.upload_folder(repo_id=self.base, folder_path=make_encoder(folder / "encoder"))
+        table = folder / "sentences.csv"
+        words = ("pump", "invoice", "password")
+        rows = [f"the {words[row % 3]} of machine {row} is wrong again,{words[row % 3]}" for row in range(240)]
+        table.write_text("text,label\n" + "\n".join(rows) + "\n")
+        with self.server.client("alice") as client:
+            import_table(client, table, self.data)
+        until_all_ended(self.server, "/api/v1/jobs", kind="dataset-import")
+
+    def _undisturbed(self, method: str) -> dict[str, Any]:
+        with self.server.client("alice") as client:
+            return client.wait_run(self._start(client, method, f"alice/undisturbed-{method}")["run_id"])
+
+    def _start(self, client: Client, method: str, publish: str) -> dict[str, Any]:
+        return client.start_run(
+            "text-classification", self.data, base=self.base, params=METHODS[method], publish=publish
+        )
+
+    def work(self) -> None:
+        for number, method in zip(range(self.count), itertools.cycle(METHODS), strict=False):
+
+            def start(client: Client, attempt: int, method: str = method, number: int = number) -> str:
+                return str(self._start(client, method, f"alice/run-{number}-{attempt}")["run_id"])
+
+            self.acknowledged.append(until_acknowledged(self.server, start))
+        self.wait()
+
+    def wait(self) -> list[dict[str, Any]]:
+        return until_all_ended(self.server, "/api/v1/runs")
+
+    def check(self, ended: list[dict[str, Any]]) -> None:
+        api = HfApi(endpoint=self.server.url, token=self.server.token("alice"))
+        assert set(self.acknowledged) <= {run["run_id"] for run in ended}
+        for run in ended:
+            assert run["state"] == "succeeded", (run["run_id"], run["state"], run["error"])
+            method = run["description"]["params"].get("method", "frozen")
+            differing = compare(self.expected[method], run).metrics
+            assert not differing, (run["run_id"], differing)
+            assert run["history"] == self.expected[method]["history"], run["run_id"]
+            assert len(api.list_repo_commits(run["model"])) == 2, run["model"]  # the initial one and the run's
+
+
+def import_table(client: Client, table: Path, name: str) -> dict[str, Any]:
+    """The job that imports it."""
+    started: dict[str, Any] = client.put_file(
+        "/api/v1/datasets/import", table, method="POST", name=name, file_name=table.name
+    )
+    return started
+
+
+def until_acknowledged(server: RunningServer, start: Callable[[Client, int], str]) -> str:
+    """What `start` answers at last. Each try has a number of its own: one that was cut off may have started work as well."""
+    for attempt in range(1000):
+        try:
+            with server.client("alice") as client:
+                return start(client, attempt)
+        except (OSError, ValueError, KeyError, ServerUnreachable):  # dead, or its server.json not yet complete
+            time.sleep(0.3)
+    raise AssertionError("it was never acknowledged")
+
+
+def until_all_ended(server: RunningServer, path: str, seconds: float = 600, **filters: str) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + seconds
+    found: list[dict[str, Any]] = []
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, ValueError, KeyError, ServerUnreachable), server.client("alice") as client:
+            found = list(client.pages(path, **filters))
+            if all(each["state"] in ENDED for each in found):
+                return found
+        time.sleep(0.5)
+    raise AssertionError([each for each in found if each["state"] not in ENDED])
 
 
 def run_chaos(
     folder: Path, *, operations: int, jobs: int, pause: float, seed: int, database_url: str | None = None
 ) -> dict[str, object]:
     """Raises AssertionError at the first damage; otherwise says what was done."""
-    settings = {**QUICK_SETTINGS, **({"VIVEIRO_DATABASE_URL": database_url} if database_url else {})}
     expected, chance = Expectation(), random.Random(seed)
-    with RunningServer(folder / "data", settings) as server:
+    with RunningServer(folder / "data", _settings(database_url)) as server:
         server.seed(TWO_USERS)
         writers = [Writer(server, number, expected, random.Random(seed + number), folder) for number in range(WRITERS)]
         work = Jobs(server, jobs, folder)
@@ -294,6 +372,36 @@ def run_chaos(
     return {"acknowledged": expected.acknowledged, "jobs": len(ended), "killed": killer.killed}
 
 
+def run_training_chaos(
+    folder: Path, *, runs: int, pause: float, seed: int, database_url: str | None = None
+) -> dict[str, object]:
+    """Raises AssertionError when a run was lost, spoilt or published twice; otherwise says what was done.
+
+    `pause` counts in undisturbed runs: on a slow machine, kills by the clock would let no run ever come to its end.
+    """
+    with RunningServer(folder / "training", _settings(database_url)) as server:
+        server.seed(TWO_USERS)
+        work = Runs(server, runs, folder)
+        killer = Killer(
+            server, random.Random(seed), pause * work.seconds_of_one, ("job", "worker", "supervisor", "web")
+        )
+        _run_while([work.work], killer)
+        ended = work.wait()
+        assert len(work.acknowledged) == runs
+        work.check(ended)
+        with server.client() as client:
+            check_ends(client, [run["job_id"] for run in ended])
+            report = client.post("/api/v1/hub/fsck", {"repair": False})
+        assert report["clean"], report["findings"]
+        server.stop()
+        check_git(folder / "training")
+    return {"runs": len(ended), "killed": killer.killed}
+
+
+def _settings(database_url: str | None) -> dict[str, str]:
+    return {**QUICK_SETTINGS, **({"VIVEIRO_DATABASE_URL": database_url} if database_url else {})}
+
+
 def _run_while(works: list[Callable[[], None]], killer: Killer) -> None:
     """All at once, the killer in this thread until they are done. What one of them raises is raised here."""
     with ThreadPoolExecutor(len(works) + 1) as pool:
@@ -306,13 +414,21 @@ def _run_while(works: list[Callable[[], None]], killer: Killer) -> None:
 
 def check_jobs(server: RunningServer, jobs: list[dict[str, object]]) -> None:
     with server.client() as client:
-        for job in jobs:
-            ends = [event for event in client.get(f"/api/v1/jobs/{job['id']}/events") if event["type"] in ENDED]
-            assert len(ends) == 1, (job, ends)
+        check_ends(client, [str(job["id"]) for job in jobs])
     api = HfApi(endpoint=server.url, token=server.token("alice"))
     for dataset in api.list_datasets(author="alice"):
         commits = api.list_repo_commits(dataset.id, repo_type="dataset")
         assert len(commits) <= 2, [commit.title for commit in commits]  # the initial one and the import's
+
+
+def check_ends(client: Client, job_ids: Iterable[str]) -> None:
+    """Each ended once, as its history says."""
+    for job_id in job_ids:
+        ends, after = 0, 0
+        while events := client.get(f"/api/v1/jobs/{job_id}/events", after=after, limit=1000):
+            ends += sum(event["type"] in ENDED for event in events)
+            after = events[-1]["seq"]
+        assert ends == 1, (job_id, ends)
 
 
 def check_hub(server: RunningServer, expected: Expectation) -> None:
@@ -354,25 +470,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--operations", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--pause", type=float, default=2.5, help="mean seconds between kills")
+    parser.add_argument("--run-pause", type=float, default=2.0, help="the same while models are trained, in runs")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--database", choices=["sqlite", "postgres", "both"], default="both")
     chosen = parser.parse_args()
     for database in ("sqlite", "postgres") if chosen.database == "both" else (chosen.database,):
-        with _database(database) as url, tempfile.TemporaryDirectory(prefix="viveiro-chaos-") as folder:
-            print(f"{database}: seed {chosen.seed}", flush=True)
-            began = time.monotonic()
-            result = run_chaos(
-                Path(folder),
-                operations=chosen.operations,
-                jobs=chosen.jobs,
-                pause=chosen.pause,
-                seed=chosen.seed,
-                database_url=url,
-            )
-            print(
-                f"{database}: {result} in {time.monotonic() - began:.0f} s; nothing lost, nothing damaged", flush=True
-            )
+        print(f"{database}: seed {chosen.seed}", flush=True)
+        if chosen.operations:
+            with _place(database) as (folder, url):
+                result = run_chaos(
+                    folder,
+                    operations=chosen.operations,
+                    jobs=chosen.jobs,
+                    pause=chosen.pause,
+                    seed=chosen.seed,
+                    database_url=url,
+                )
+            print(f"{database}: {result}; nothing lost, nothing damaged", flush=True)
+        if chosen.runs:
+            with _place(database) as (folder, url):
+                result = run_training_chaos(
+                    folder, runs=chosen.runs, pause=chosen.run_pause, seed=chosen.seed, database_url=url
+                )
+            print(f"{database}: {result}; each ended once, as undisturbed, published once", flush=True)
+
+
+@contextlib.contextmanager
+def _place(database: str) -> Iterator[tuple[Path, str | None]]:
+    began = time.monotonic()
+    with _database(database) as url, tempfile.TemporaryDirectory(prefix="viveiro-chaos-") as folder:
+        yield Path(folder), url
+    print(f"{database}: {time.monotonic() - began:.0f} s", flush=True)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,11 @@
 """The platform from Python, over HTTP. The command line is built on it and on nothing else.
 
-client = Client("http://127.0.0.1:7860", token="hf_…")
-client.get("/api/v1/jobs")
+with Client("http://127.0.0.1:7860", token="hf_…") as client:
+    run = client.start_run("text-classification", "acai/tickets", params={"method": "full"})
+    run = client.wait_run(run["run_id"])
+    print(run["model"], run["metrics"]["f1_macro"])
+
+`get_client()` is the client of this machine's own server. What has no method of its own: client.get("/api/v1/jobs").
 """
 
 import contextlib
@@ -11,7 +15,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -19,10 +23,16 @@ from typing import Any, Final, Self
 import httpx
 
 from viveiro.errors import NotAuthenticated, Unavailable, ViveiroError
+from viveiro.locale import Sentence, current_language, recognised
 from viveiro.settings import Settings
 
 START_SECONDS: Final = 120
 UPLOAD_CHUNK: Final = 2**20
+POLL_SECONDS: Final = 0.3
+PATIENCE_SECONDS: Final = 60
+"""How long the server may be gone while something is waited for: its supervisor restarts a web process that died."""
+ENDED: Final = ("succeeded", "failed", "cancelled")
+"""Last states of jobs and runs."""
 
 
 class Refused(ViveiroError):
@@ -46,17 +56,47 @@ class ServerDidNotStart(Unavailable):
         super().__init__("No server came up on {data_dir}. Its last words are in {log}.", data_dir=data_dir, log=log)
 
 
+class RunFailed(ViveiroError):
+    """A run that was waited for ended without a model. `run` says how."""
+
+    def __init__(self, run: Mapping[str, Any]) -> None:
+        self.run = run
+        if run["state"] == "cancelled":
+            super().__init__(
+                "Run {run_id} was cancelled, and published nothing. To start it again: "
+                "viveiro runs info {run_id} --yaml > run.yaml, then viveiro runs start --config run.yaml",
+                run_id=run["run_id"],
+            )
+        else:
+            super().__init__(
+                "Run {run_id} failed: {error} What it printed: viveiro runs logs {run_id}",
+                run_id=run["run_id"],
+                error=run["error"] or Sentence("It did not say why."),
+            )
+
+
 class Client:
     """Each method answers the decoded JSON, and raises Refused or ServerUnreachable."""
 
-    def __init__(self, url: str, token: str | None = None, *, server: subprocess.Popen[bytes] | None = None) -> None:
-        self.url = url.rstrip("/")
-        self.token = token
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=httpx.Timeout(60, read=600), trust_env=False
-        )
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        server: subprocess.Popen[bytes] | None = None,
+        data_dir: Path | None = None,
+    ) -> None:
         self._server = server
+        self._data_dir = data_dir
+        headers = {"Accept-Language": current_language()}
+        self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(60, read=600), trust_env=False)
+        self._meet(url, token)
+
+    def _meet(self, url: str, token: str | None) -> None:
+        self.url, self.token = url.rstrip("/"), token
+        self._http.base_url = httpx.URL(self.url)
+        if token:
+            self._http.headers["Authorization"] = f"Bearer {token}"
 
     def __enter__(self) -> Self:
         return self
@@ -73,6 +113,77 @@ class Client:
             self._server.terminate()
             self._server.wait()
             self._server = None
+
+    @property
+    def owns_server(self) -> bool:
+        """Whether the server was started for this client, and ends with it."""
+        return self._server is not None
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
+
+    def start_run(
+        self,
+        task: str,
+        data: str,
+        *,
+        columns: Mapping[str, str] | None = None,
+        base: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        publish: str | None = None,
+        visibility: str | None = None,
+        budget_minutes: float | None = None,
+    ) -> dict[str, Any]:
+        """Start adapting a model; the run, with everything resolved. It goes on in the background.
+
+        Args:
+            task: such as text-classification.
+            data: the dataset, ORG/NAME or ORG/NAME@revision.
+            columns: role of the task → column. What is not named is guessed.
+            base: the model to start from; the starter when not given.
+            params: of the task, as in {"method": "full", "seed": 1}.
+            publish: ORG/NAME to commit the model to; named after data and base when not given.
+            visibility: public or private, of that repo if it has to be made.
+            budget_minutes: training stops then, and keeps the best model until there.
+        """
+        description: dict[str, Any] = {"task": task, "data": data, "columns": columns, "base": base, "params": params}
+        description |= {"publish": publish, "visibility": visibility, "budget_minutes": budget_minutes}
+        run: dict[str, Any] = self.post("/api/v1/runs", json=_present(description))
+        return run
+
+    def wait_run(self, run_id: str) -> dict[str, Any]:
+        """The run when it has succeeded. Raises RunFailed when it ends in any other way."""
+        *_, run = self.changes(f"/api/v1/runs/{run_id}")
+        if run["state"] != "succeeded":
+            raise RunFailed(run)
+        return run
+
+    def changes(self, path: str) -> Iterator[dict[str, Any]]:
+        """A job or a run, looked at again and again until it has ended. A server that restarts meanwhile is waited for."""
+        reached = time.monotonic()
+        while True:
+            try:
+                found: dict[str, Any] = self.get(path)
+            except (ServerUnreachable, Refused) as error:
+                if time.monotonic() > reached + PATIENCE_SECONDS or not self._may_pass(error):
+                    raise
+            else:
+                reached = time.monotonic()
+                yield found
+                if found["state"] in ENDED:
+                    return
+            time.sleep(POLL_SECONDS)
+
+    def _may_pass(self, error: ViveiroError) -> bool:
+        """Whether to ask again. A server of this machine that was started anew has another token, and perhaps another port."""
+        if isinstance(error, Refused) and error.http_status != NotAuthenticated.status:
+            return False
+        if self._data_dir is not None:
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                self._meet(*_address(self._data_dir))
+                return True
+        return isinstance(error, ServerUnreachable)
+
+    # -- any address ---------------------------------------------------------------------------------------------------
 
     def get(self, path: str, **params: Any) -> Any:
         return self.request("GET", path, params=params)
@@ -144,7 +255,7 @@ class Client:
         try:
             yield
         except httpx.TransportError as error:
-            raise ServerUnreachable(self.url, str(error) or type(error).__name__) from error
+            raise ServerUnreachable(self.url, recognised(str(error)) or type(error).__name__) from error
 
 
 def get_client() -> Client:
@@ -178,10 +289,14 @@ def _client_of(data_dir: Path, server: subprocess.Popen[bytes] | None = None) ->
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and (server is None or server.poll() is None):
         with contextlib.suppress(OSError, ValueError, KeyError):
-            address = json.loads((data_dir / "server.json").read_text())
-            return Client(address["url"], address["token"], server=server)
+            return Client(*_address(data_dir), server=server, data_dir=data_dir)
         time.sleep(0.05)
     raise NotAuthenticated("The server that holds {data_dir} wrote no readable server.json.", data_dir=data_dir)
+
+
+def _address(data_dir: Path) -> tuple[str, str]:
+    address = json.loads((data_dir / "server.json").read_text())
+    return address["url"], address["token"]
 
 
 def _start_server(settings: Settings) -> Client:

@@ -121,11 +121,13 @@ class Git:
         assert result.returncode == 0, result.stderr
         return result.stdout
 
-    def attempt(self, *arguments: str | Path, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def attempt(
+        self, *arguments: str | Path, folder: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["git", *map(str, arguments)],
             cwd=folder,
-            env=self._environment,
+            env={**self._environment, **environment},
             capture_output=True,
             text=True,
             timeout=120,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos import WRITERS, run_chaos
+from tests.chaos import WRITERS, run_chaos, run_training_chaos
 
 
 @pytest.mark.timeout(300)
@@ -12,4 +12,11 @@ def test_nothing_acknowledged_is_lost_whatever_is_killed(kind, tmp_path, request
     result = run_chaos(tmp_path, operations=7 * WRITERS, jobs=3, pause=1.5, seed=3, database_url=database_url)
     assert result["jobs"] >= 3
     assert result["acknowledged"] > 0
+    assert sum(result["killed"].values()) >= 3
+
+
+@pytest.mark.timeout(300)
+def test_runs_end_once_as_if_undisturbed_whatever_is_killed(tmp_path):
+    result = run_training_chaos(tmp_path, runs=2, pause=1.2, seed=5)
+    assert result["runs"] >= 4
     assert sum(result["killed"].values()) >= 3

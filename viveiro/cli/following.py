@@ -1,26 +1,30 @@
 """Waiting for work in the background, with something to look at meanwhile: on stderr, so that stdout stays data."""
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from viveiro.cli.output import say
-from viveiro.client import Client, ServerUnreachable
-from viveiro.errors import ViveiroError
+import typer
 
-POLL_SECONDS: Final = 0.3
-PATIENCE_SECONDS: Final = 60
-"""How long the server may be gone: its supervisor restarts a web process that died."""
-ENDED: Final = ("succeeded", "failed", "cancelled")
-_STAGES: Final = {
-    "reading": "Reading rows",
-    "duplicates": "Looking for duplicates",
-    "writing": "Writing splits",
-    "downloading": "Downloading",
-    "features": "Computing features",
-    "head": "Training the head",
-    "evaluating": "Evaluating on rows it never saw",
-    "publishing": "Publishing",
+from viveiro.cli.output import say
+from viveiro.client import Client
+from viveiro.errors import ViveiroError
+from viveiro.locale import Sentence, translate
+
+WAITING: Final = Sentence("Waiting for a worker")
+STAGES: Final = {
+    "reading": Sentence("Reading rows"),
+    "duplicates": Sentence("Looking for duplicates"),
+    "writing": Sentence("Writing splits"),
+    "checking": Sentence("Looking at every row"),
+    "near_duplicates": Sentence("Looking for texts that are almost the same"),
+    "downloading": Sentence("Downloading"),
+    "preflight": Sentence("Measuring what it will need"),
+    "features": Sentence("Computing features"),
+    "head": Sentence("Training the head"),
+    "training": Sentence("Training"),
+    "validating": Sentence("Looking at the validation rows"),
+    "evaluating": Sentence("Evaluating on rows it never saw"),
+    "publishing": Sentence("Publishing"),
 }
 
 
@@ -33,7 +37,7 @@ class WorkFailed(ViveiroError):
         else:
             super().__init__(
                 "{error} What it printed: viveiro jobs logs {job_id}",
-                error=job["error"] or "It failed.",
+                error=job["error"] or Sentence("It failed."),
                 job_id=job["id"],
             )
 
@@ -42,7 +46,8 @@ def follow(client: Client, job_id: str) -> dict[str, Any]:
     """Show progress until the job has ended; the job as it ended.
 
     Raises:
-        WorkFailed: it failed or was cancelled. An interrupt from the keyboard leaves it running.
+        WorkFailed: it failed or was cancelled.
+        typer.Exit: an interrupt from the keyboard. The job goes on.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -58,34 +63,27 @@ def follow(client: Client, job_id: str) -> dict[str, Any]:
     try:
         console = Console(stderr=True)
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
-            line = display.add_task("Waiting for a worker", total=None)
-            for job in _changes(client, job_id):
+            line = display.add_task(translate(WAITING), total=None)
+            for job in client.changes(f"/api/v1/jobs/{job_id}"):
                 stage = job["progress"] or {}
                 if stage:
-                    description = _STAGES.get(stage.get("stage", ""), stage.get("stage", "Working"))
-                    display.update(line, description=description, completed=stage.get("done", 0), total=stage.get("of"))
+                    title = translate(STAGES.get(stage.get("stage", ""), stage.get("stage", "")))
+                    display.update(line, description=title, completed=stage.get("done", 0), total=stage.get("of"))
     except KeyboardInterrupt:
-        say(
-            f"It goes on in the background. To see how far it is: viveiro jobs info {job_id}; to stop it: viveiro jobs cancel {job_id}"
-        )
-        raise
+        say_detached(client, f"viveiro jobs info {job_id}")
+        raise typer.Exit(130) from None
     if job["state"] != "succeeded":
         raise WorkFailed(job)
     return job
 
 
-def _changes(client: Client, job_id: str) -> Iterator[dict[str, Any]]:
-    """The job, again and again, until it has ended."""
-    reached = time.monotonic()
-    while True:
-        try:
-            job: dict[str, Any] = client.get(f"/api/v1/jobs/{job_id}")
-        except ServerUnreachable:
-            if time.monotonic() > reached + PATIENCE_SECONDS:
-                raise
-        else:
-            reached = time.monotonic()
-            yield job
-            if job["state"] in ENDED:
-                return
-        time.sleep(POLL_SECONDS)
+def say_detached(client: Client, command: str) -> None:
+    """Work is the server's; so it goes on for as long as there is one."""
+    if client.owns_server:
+        say(
+            "The server that this command started ends with it; the work goes on where it was when there is one again. "
+            "To start it: viveiro serve; then: {command}",
+            command=command,
+        )
+    else:
+        say("It goes on in the background. To come back to it: {command}", command=command)

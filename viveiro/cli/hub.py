@@ -7,6 +7,7 @@ import typer
 
 from viveiro.cli.output import JsonOption, print_json, say
 from viveiro.client import get_client
+from viveiro.locale import Sentence, translate
 
 app = typer.Typer(help="The storage under all repos.", no_args_is_help=True)
 
@@ -36,14 +37,17 @@ def fsck(
 
 def _line(finding: Mapping[str, Any]) -> str:
     where = " ".join(str(finding[part]) for part in ("repo", "ref", "path", "oid") if finding[part])
-    state = " (repaired)" if finding["repaired"] else ""
+    state = f" ({translate('repaired')})" if finding["repaired"] else ""
     return f"{finding['fault']}{state}: {where}: {finding['says']}"
 
 
-def _verdict(report: Mapping[str, Any], *, repair: bool) -> str:
-    checked = f"{report['repos']} repos checked"
+def _verdict(report: Mapping[str, Any], *, repair: bool) -> Sentence:
+    checked = Sentence("{repos} repos checked", repos=report["repos"])
     if report["clean"]:
-        return f"{checked}: all is there."
+        return Sentence("{checked}: all is there.", checked=checked)
     if repair:
-        return f"{checked}: what is named above and not repaired is lost. To bring it back: viveiro restore BACKUP"
-    return f"{checked}: see above. What can be mended is mended by: viveiro hub fsck --repair"
+        return Sentence(
+            "{checked}: what is named above and not repaired is lost. To bring it back: viveiro restore BACKUP",
+            checked=checked,
+        )
+    return Sentence("{checked}: see above. What can be mended is mended by: viveiro hub fsck --repair", checked=checked)

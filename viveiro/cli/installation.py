@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from viveiro.cli.output import say
+from viveiro.locale import number, translate
 from viveiro.settings import Settings
 
 
@@ -33,14 +35,14 @@ def settings(as_json: Annotated[bool, typer.Option("--json", help="One JSON obje
     current = Settings()
     secret = {"secret_key", "upstream_token", "database_url"}
     values = {
-        name: "(set)" if name in secret and getattr(current, name) is not None else getattr(current, name)
+        name: "***" if name in secret and getattr(current, name) is not None else getattr(current, name)
         for name in Settings.model_fields
     }
     if as_json:
         typer.echo(json.dumps(values, default=str))
         return
     for name, field in Settings.model_fields.items():
-        typer.echo(f"VIVEIRO_{name.upper()} = {values[name]}\n    {field.description}")
+        typer.echo(f"VIVEIRO_{name.upper()} = {values[name]}\n    {translate(field.description or '')}")
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
@@ -62,9 +64,10 @@ def backup(file: Annotated[Path, typer.Argument(help="Where to write the backup,
 
     with get_client() as client:
         size = client.download("/api/v1/backup", file)
-    typer.echo(
-        f"Wrote {file} ({size / 2**20:.1f} MiB). To bring it back: viveiro restore {file} --data-dir NEW_FOLDER",
-        err=True,
+    say(
+        "Wrote {file} ({size} MiB). To bring it back: viveiro restore {file} --data-dir NEW_FOLDER",
+        file=file,
+        size=number(size / 2**20, 1),
     )
 
 
@@ -78,7 +81,5 @@ def restore(
         [sys.executable, "-m", "viveiro.app", "restore", str(file)], env=environment, check=False
     ).returncode
     if status == 0:
-        typer.echo(
-            f"Restored into {chosen.data_dir}. To start it: viveiro serve --data-dir {chosen.data_dir}", err=True
-        )
+        say("Restored into {folder}. To start it: viveiro serve --data-dir {folder}", folder=chosen.data_dir)
     raise typer.Exit(status)

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from viveiro.cli.output import JsonOption, print_json, print_table, say
+from viveiro.cli.output import JsonOption, print_fields, print_json, print_table, say
 from viveiro.client import get_client
+from viveiro.locale import Sentence
 
 app = typer.Typer(help="Jobs: imports, runs and housekeeping in the background.", no_args_is_help=True)
 
@@ -38,10 +39,8 @@ def info(job_id: IdArgument, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(job)
         return
-    for name, value in job.items():
-        if value not in (None, {}):
-            typer.echo(f"{name}: {value}")
-    say(f"What it printed: viveiro jobs logs {job_id}")
+    print_fields(job)
+    say("What it printed: viveiro jobs logs {job_id}", job_id=job_id)
 
 
 @app.command()
@@ -69,11 +68,11 @@ def cancel(job_id: IdArgument, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(job)
     if job["state"] == "cancelled":
-        say(f"Job {job_id} is cancelled.")
+        say("Job {job_id} is cancelled.", job_id=job_id)
     elif job["state"] in ENDED:
-        say(f"Job {job_id} had already ended: {job['state']}.")
+        say("Job {job_id} had already ended: {state}.", job_id=job_id, state=Sentence(job["state"]))
     else:
-        say(f"Job {job_id} was asked to stop. To see when it has: viveiro jobs info {job_id}")
+        say("Job {job_id} was asked to stop. To see when it has: viveiro jobs info {job_id}", job_id=job_id)
 
 
 def _progress(job: dict[str, Any]) -> str:

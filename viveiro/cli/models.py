@@ -7,9 +7,10 @@ from typing import Annotated, Final
 import typer
 
 from viveiro.cli.following import follow
-from viveiro.cli.output import JsonOption, YesOption, ask_before, print_json, print_table, say
+from viveiro.cli.output import JsonOption, YesOption, ask_before, print_fields, print_json, print_table, say
 from viveiro.client import Client, get_client
 from viveiro.errors import InvalidInput, ViveiroError
+from viveiro.locale import current_language
 from viveiro.types import RepoId
 
 app = typer.Typer(help="Models: import, list, delete.", no_args_is_help=True)
@@ -48,7 +49,7 @@ def import_folder(
         print_json({"model": name, "revision": commit})
     else:
         typer.echo(f"{name}@{commit}")
-    say(f"To serve it: viveiro endpoints deploy {name}")
+    say("To serve it: viveiro endpoints deploy {name}", name=name)
 
 
 @app.command()
@@ -66,7 +67,7 @@ def pull(
         print_json(pulled)
     else:
         typer.echo(f"{pulled['model']}@{pulled['revision']}")
-    say(f"To serve it: viveiro endpoints deploy {pulled['model']}")
+    say("To serve it: viveiro endpoints deploy {model}", model=pulled["model"])
 
 
 @app.command("list")
@@ -105,8 +106,7 @@ def info(model: ModelArgument, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(found)
         return
-    for key in FIELDS:
-        typer.echo(f"{key}: {found.get(key)}")
+    print_fields({field: found.get(field) for field in FIELDS})
     print_table([{"file": sibling["rfilename"]} for sibling in found.get("siblings", [])], ["file"])
 
 
@@ -114,13 +114,13 @@ def info(model: ModelArgument, as_json: JsonOption = False) -> None:
 def delete(model: ModelArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Delete a model with all its revisions."""
     repo_id = RepoId.parse(model)
-    ask_before(f"Deletes the model {repo_id} with all its revisions.", yes=yes)
+    ask_before("Deletes the model {repo_id} with all its revisions.", repo_id=repo_id, yes=yes)
     with get_client() as client:
         body = {"type": "model", "organization": repo_id.namespace, "name": repo_id.name}
         client.delete("/api/repos/delete", json=body)
     if as_json:
         print_json({"deleted": str(repo_id)})
-    say(f"Deleted {repo_id}. If it was served, it no longer is: viveiro endpoints list")
+    say("Deleted {repo_id}. If it was served, it no longer is: viveiro endpoints list", repo_id=repo_id)
 
 
 def starter(client: Client) -> dict[str, str]:
@@ -135,7 +135,7 @@ def _upload_folder(client: Client, folder: Path, repo_id: RepoId, *, private: bo
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
-    api = HfApi(endpoint=client.url, token=client.token)
+    api = HfApi(endpoint=client.url, token=client.token, headers={"Accept-Language": current_language()})
     try:
         api.create_repo(str(repo_id), private=private, exist_ok=True)
         commit = api.upload_folder(repo_id=str(repo_id), folder_path=folder, commit_message=f"Import {folder.name}")

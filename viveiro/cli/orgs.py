@@ -39,9 +39,7 @@ def create(
         organization = client.post("/api/v1/orgs", json={"name": name, "fullname": fullname})
     if as_json:
         print_json(organization)
-    say(
-        f"Created {organization['name']}. To add someone: viveiro orgs members add {organization['name']} USER --role write"
-    )
+    say("Created {name}. To add someone: viveiro orgs members add {name} USER --role write", name=organization["name"])
 
 
 @app.command()
@@ -55,18 +53,18 @@ def update(
         organization = client.patch(_path(name), json={"fullname": fullname})
     if as_json:
         print_json(organization)
-    say(f"Changed {organization['name']}.")
+    say("Changed {name}.", name=organization["name"])
 
 
 @app.command()
 def delete(name: NameArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Delete an organisation that owns nothing any more. Its members stay users."""
-    ask_before(f"Deletes the organisation {name}.", yes=yes)
+    ask_before("Deletes the organisation {name}.", name=name, yes=yes)
     with get_client() as client:
         deleted = client.delete(_path(name))
     if as_json:
         print_json(deleted)
-    say(f"Deleted {deleted['deleted']}.")
+    say("Deleted {deleted}.", deleted=deleted["deleted"])
 
 
 @members.command("list")
@@ -92,18 +90,23 @@ def add(
         member = client.put(f"{_path(name)}/members/{quote(user, safe='')}", json={"role": role})
     if as_json:
         print_json(member)
-    say(f"{member['account']['name']} may now {member['role']} in {name}. To see all: viveiro orgs members list {name}")
+    say(
+        "{name} may now {role} in {name2}. To see all: viveiro orgs members list {name2}",
+        name=member["account"]["name"],
+        role=member["role"],
+        name2=name,
+    )
 
 
 @members.command()
 def remove(name: NameArgument, user: UserArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """End a membership. What the member made stays the organisation's."""
-    ask_before(f"Removes {user} from {name}.", yes=yes)
+    ask_before("Removes {user} from {name}.", user=user, name=name, yes=yes)
     with get_client() as client:
         removed = client.delete(f"{_path(name)}/members/{quote(user, safe='')}")
     if as_json:
         print_json(removed)
-    say(f"{removed['removed']} no longer belongs to {name}.")
+    say("{removed} no longer belongs to {name}.", removed=removed["removed"], name=name)
 
 
 def _path(name: str) -> str:

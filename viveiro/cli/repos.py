@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from viveiro.cli.output import JsonOption, YesOption, ask_before, print_json, print_table, say
+from viveiro.cli.output import JsonOption, YesOption, ask_before, print_fields, print_json, print_table, say
 from viveiro.client import Client, get_client
 from viveiro.errors import InvalidInput
 from viveiro.types import RepoId, RepoKind, Visibility
@@ -71,9 +71,7 @@ def info(name: NameArgument, kind: KindOption = RepoKind.MODEL, as_json: JsonOpt
     if as_json:
         print_json(repo)
         return
-    for field in SHOWN:
-        if repo.get(field) not in (None, []):
-            typer.echo(f"{field:14}{_line(repo[field])}")
+    print_fields({field: repo.get(field) for field in SHOWN})
     typer.echo("")
     print_table([{"file": file["rfilename"], "size": file["size"]} for file in repo["siblings"]], ["file", "size"])
 
@@ -91,7 +89,12 @@ def create(
         created = client.post("/api/repos/create", json={**_named(client, kind, name), "visibility": visibility})
     if as_json:
         print_json(created)
-    say(f"Created {created['url']}. To fill it: hf upload {created['name']} FOLDER --repo-type {kind}")
+    say(
+        "Created {url}. To fill it: hf upload {name} FOLDER --repo-type {kind}",
+        url=created["url"],
+        name=created["name"],
+        kind=kind,
+    )
 
 
 @app.command()
@@ -112,7 +115,11 @@ def update(
         changed = client.put(f"{_path(client, kind, name)}/settings", json=changes)
     if as_json:
         print_json(changed)
-    say(f"{name} is now {changed['visibility']}{', gated' if changed['gated'] else ''}.")
+    say(
+        "{name} is now {visibility}, and gated." if changed["gated"] else "{name} is now {visibility}.",
+        name=name,
+        visibility=changed["visibility"],
+    )
 
 
 @app.command()
@@ -123,11 +130,16 @@ def delete(
     with get_client() as client:
         named = _named(client, kind, name)
         full_name = f"{named['organization']}/{named['name']}"
-        ask_before(f"Deletes the {kind} repo {full_name}, all its files and its history.", yes=yes)
+        ask_before(
+            "Deletes the {kind} repo {full_name}, all its files and its history.",
+            kind=kind,
+            full_name=full_name,
+            yes=yes,
+        )
         client.delete("/api/repos/delete", json=named)
     if as_json:
         print_json({"deleted": full_name, "type": kind})
-    say(f"Deleted {full_name}. To see what is left: viveiro repos list --type {kind}")
+    say("Deleted {full_name}. To see what is left: viveiro repos list --type {kind}", full_name=full_name, kind=kind)
 
 
 def _named(client: Client, kind: RepoKind, name: str) -> dict[str, str]:
@@ -141,9 +153,3 @@ def _path(client: Client, kind: RepoKind, name: str) -> str:
 
 def _repo_id(client: Client, name: str) -> RepoId:
     return RepoId.parse(name if "/" in name else f"{client.get('/api/whoami-v2')['name']}/{name}")
-
-
-def _line(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -1,75 +1,108 @@
 """viveiro runs: adapt a model to a dataset."""
 
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from viveiro.cli.datasets import LabelOption, TextOption, upload, usual_name
-from viveiro.cli.following import follow
-from viveiro.cli.output import JsonOption, print_json, print_table, say
-from viveiro.client import Client, get_client
+from viveiro.cli.following import follow, say_detached
+from viveiro.cli.live import RunView, follow_run, needs
+from viveiro.cli.output import JsonOption, print_fields, print_json, print_table, say
+from viveiro.cli.results import BASELINES
+from viveiro.client import ENDED, POLL_SECONDS, Client, RunFailed, get_client
 from viveiro.errors import InvalidInput
+from viveiro.locale import Sentence
+
+if TYPE_CHECKING:
+    from viveiro.training.description import RunDescription
+    from viveiro.training.reproducing import Reproduction
 
 app = typer.Typer(help="Runs: adapt a model to a dataset, evaluate it, publish it.", no_args_is_help=True)
 
 COLUMNS: Final = ("run_id", "task", "state", "data", "base", "model", "created_at")
-SHOWN: Final = (
-    "run_id",
-    "state",
-    "model",
-    "revision",
-    "metrics",
-    "baselines",
-    "gain",
-    "beats_baselines",
-    "rows",
-    "seconds",
-)
+RESULT: Final = ("run_id", "state", "error", "model", "revision", "metrics", "baselines", "gain", "beats_baselines")
+RESULT_BESIDES: Final = ("best_baseline", "rows", "seconds")
+STANDING: Final = ("run_id", "state", "error", "model", "revision", "rows", "seconds", "created_at", "finished_at")
 TABLES: Final = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
+EVENTS_AT_ONCE: Final = 1000
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `viveiro runs list` shows it.")]
+TaskArgument = Annotated[str | None, typer.Argument(help="What to learn, such as text-classification.")]
+DataOption = Annotated[str | None, typer.Option(help="A file, a folder, or a dataset: ORG/NAME, ORG/NAME@REVISION.")]
+BaseOption = Annotated[
+    str | None, typer.Option(help="Model to start from: ORG/NAME[@REVISION]; the starter by default.")
+]
+MethodOption = Annotated[
+    str | None, typer.Option(help="frozen: a head on the base as it is, in seconds; full: all layers learn.")
+]
+SettingsOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the task.")
+]
+SeedOption = Annotated[int | None, typer.Option(min=0, help="Of everything random, the splits of a file included.")]
+BudgetOption = Annotated[
+    float | None, typer.Option(metavar="MINUTES", help="Stop training then; the best model so far is kept.")
+]
+PublishOption = Annotated[
+    str | None, typer.Option(help="ORG/NAME to publish to; named after data and base by default.")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option(metavar="RUN.YAML", help="A description; what the command line says counts more.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Start nothing: say what would be done, and what it needs.")
+]
+DetachOption = Annotated[bool, typer.Option("--detach", help="Do not wait.")]
+FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")]
+YamlOption = Annotated[bool, typer.Option("--yaml", help="Its description, as `viveiro runs start --config` takes it.")]
+OriginalArgument = Annotated[
+    str, typer.Argument(metavar="RUN|ORG/NAME[@REVISION]", help="A run, or a model that a run published.")
+]
+CopyOption = Annotated[
+    str | None,
+    typer.Option("--publish", help="ORG/NAME for the new model; the original's with -reproduced by default."),
+]
 
 
 @app.command()
 def start(
-    task: Annotated[str, typer.Argument(help="What to learn, such as text-classification.")],
-    data: Annotated[str, typer.Option(help="A file, or a dataset: ORG/NAME, ORG/NAME@REVISION.")],
+    task: TaskArgument = None,
+    data: DataOption = None,
     text_column: TextOption = None,
     label_column: LabelOption = None,
-    base: Annotated[
-        str | None, typer.Option(help="Model to start from: ORG/NAME[@REVISION]; the starter by default.")
-    ] = None,
-    method: Annotated[str | None, typer.Option(help="How to adapt: frozen.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the task.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of everything random, the splits of a file included.")
-    ] = None,
-    publish: Annotated[
-        str | None, typer.Option(help="ORG/NAME to publish to; named after data and base by default.")
-    ] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Do not wait.")] = False,
+    base: BaseOption = None,
+    method: MethodOption = None,
+    settings: SettingsOption = None,
+    seed: SeedOption = None,
+    budget: BudgetOption = None,
+    publish: PublishOption = None,
+    config: ConfigOption = None,
+    dry_run: DryRunOption = False,
+    detach: DetachOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Adapt a model, evaluate it on rows it never saw beside two baselines, and publish it as one commit."""
+    said = {"task": task, "data": data, "base": base, "publish": publish, "budget_minutes": budget}
+    columns = _given(text=text_column, label=label_column)
     params = parse_settings(settings or [], method=method, seed=seed)
+    wanted = describe(_given(**said), columns=columns, params=params, config=config)
     with get_client() as client:
-        dataset = _dataset(client, data, text_column, label_column, params.get("seed", 0))
-        columns = {role: name for role, name in (("text", text_column), ("label", label_column)) if name}
-        wanted = {"task": task, "data": dataset, "columns": columns, "base": base, "params": params, "publish": publish}
-        run = start_run(client, wanted, wait=not detach)
-    if as_json:
-        print_json({name: run[name] for name in SHOWN})
-    elif not detach:
-        _print_result(run)
-    if detach:
-        say(f"Started. To see how far it is: viveiro runs info {run['run_id']}")
-    else:
-        say(_verdict(run))
+        wanted = _with_dataset(client, wanted)
+        if dry_run:
+            _tell_needs(client, wanted, as_json=as_json)
+        else:
+            run = client.start_run(**wanted.model_dump(mode="json"))
+            _attend(client, run, detach=detach, as_json=as_json)
+
+
+@app.command("follow")
+def follow_again(run_id: RunArgument, as_json: JsonOption = False) -> None:
+    """Come back to a run: watch it to its end, then print its result."""
+    with get_client() as client:
+        _attend(client, client.get(f"/api/v1/runs/{run_id}"), as_json=as_json)
 
 
 @app.command("list")
@@ -86,73 +119,94 @@ def list_runs(
 
 
 @app.command()
-def info(run_id: RunArgument, as_json: JsonOption = False) -> None:
-    """One run: what it was asked to do, where it stands, what came of it."""
+def info(run_id: RunArgument, as_yaml: YamlOption = False, as_json: JsonOption = False) -> None:
+    """One run: what it was asked to do, where it stands, what it learnt on its way, what came of it."""
     with get_client() as client:
         run = client.get(f"/api/v1/runs/{run_id}")
-    if as_json:
-        print_json(run)
-        return
-    for name in (
-        "run_id",
-        "state",
-        "stage",
-        "error",
-        "model",
-        "revision",
-        "rows",
-        "seconds",
-        "created_at",
-        "finished_at",
-    ):
-        if run[name] is not None:
-            typer.echo(f"{name}: {run[name]}")
-    for name, value in run["description"].items():
-        typer.echo(f"{name}: {value}")
-    if run["metrics"]:
-        _print_result(run)
+        points = client.get(f"/api/v1/runs/{run_id}/points")
+    if as_yaml:
+        typer.echo(_description(run["description"]).to_yaml(), nl=False)
+    elif as_json:
+        print_json({**run, "points": points})
+    else:
+        _print_run(run, points)
 
 
 @app.command()
-def logs(
-    run_id: RunArgument,
-    follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
-) -> None:
-    """What a run printed, of all its attempts."""
+def logs(run_id: RunArgument, follow_on: FollowOption = False, as_json: JsonOption = False) -> None:
+    """What a run printed, of all its attempts. --json gives its events instead, one on each line."""
     with get_client() as client:
         job_id = client.get(f"/api/v1/runs/{run_id}")["job_id"]
+        if as_json:
+            for event in _events(client, job_id, follow_on=follow_on):
+                print_json(event)
+            return
         for line in client.stream_lines(f"/api/v1/jobs/{job_id}/logs", follow="true" if follow_on else None):
             typer.echo(line)
 
 
 @app.command()
 def cancel(run_id: RunArgument, as_json: JsonOption = False) -> None:
-    """Stop a run. What it has computed is kept for the next one."""
+    """Stop a run. It publishes nothing; features that it computed are kept for the next one."""
     with get_client() as client:
         run = client.post(f"/api/v1/runs/{run_id}/cancel")
     if as_json:
         print_json(run)
-    say(f"Run {run_id} is {run['state']}.")
+    say("Run {run_id} is {state}.", run_id=run_id, state=Sentence(run["state"]))
 
 
-def start_run(client: Client, wanted: Mapping[str, Any], *, wait: bool = True) -> dict[str, Any]:
-    """Start it and, unless told otherwise, wait for its end; the run."""
-    run: dict[str, Any] = client.post("/api/v1/runs", json=dict(wanted))
-    if wait:
-        follow(client, run["job_id"])
-        run = client.get(f"/api/v1/runs/{run['run_id']}")
-    return run
+@app.command()
+def reproduce(of: OriginalArgument, publish: CopyOption = None, as_json: JsonOption = False) -> None:
+    """Do again what a run did, on the same data and base, and compare. Ends with status 1 when a metric differs."""
+    from viveiro.training.reproducing import compare
+
+    with get_client() as client:
+        started = client.post("/api/v1/runs/reproduce", json={"of": of, "publish": publish})
+        run = follow_run(client, started["run"])
+    found = compare(started["original"], run)
+    if as_json:
+        print_json({**{name: run[name] for name in ("run_id", "model", "revision")}, **found.to_json()})
+    _say_differences(found)
+    if not found.equal:
+        say(
+            "Not equal: {count} scores of {model} are not those of {of}.",
+            count=len(found.metrics),
+            model=run["model"],
+            of=of,
+        )
+        raise typer.Exit(1)
+    say("Equal: every metric of {model} is that of {of}.", model=run["model"], of=of)
+
+
+def describe(
+    said: Mapping[str, Any], *, columns: Mapping[str, str], params: Mapping[str, Any], config: Path | None = None
+) -> "RunDescription":
+    """The description that a file and a command line make together. Raises InvalidInput for what cannot be meant."""
+    from viveiro.training.description import parse_description
+
+    file = _read(config) if config else {}
+    merged = {
+        **file,
+        **said,
+        "columns": {**(file.get("columns") or {}), **columns},
+        "params": {**(file.get("params") or {}), **params},
+    }
+    return parse_description(merged)
 
 
 def parse_settings(pairs: Iterable[str], **named: Any) -> dict[str, Any]:
     """`NAME=VALUE` pairs, and options that are parameters of the task too. 0.1 is a number, true a truth, auto a word."""
-    params = {name: value for name, value in named.items() if value is not None}
+    params = _given(**named)
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not (equals and name):
             raise InvalidInput("{pair!r} is no setting. Write it as --set NAME=VALUE", pair=pair)
         params[name.strip()] = _value(text.strip())
     return params
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _value(text: str) -> Any:
@@ -162,17 +216,116 @@ def _value(text: str) -> Any:
         return text
 
 
-def _dataset(client: Client, data: str, text_column: str | None, label_column: str | None, seed: int) -> str:
-    """The name of a dataset; a file is imported first."""
-    file = Path(data)
-    if not file.is_file():
-        if file.suffix.lower() in TABLES:
-            raise InvalidInput("There is no file {file}. --data takes a file or ORG/NAME.", file=data)
-        return data
-    name = usual_name(client, file)
-    report = upload(client, file, name, text_column=text_column, label_column=label_column, seed=seed)
-    say(f"Imported {file.name} as {name}: {sum(report['rows'].values())} rows.")
-    return f"{name}@{report['revision']}"
+def _read(config: Path) -> dict[str, Any]:
+    from viveiro.training.description import read_config
+
+    try:
+        return read_config(config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            "{file} cannot be read: {why}. To get such a file: viveiro runs info RUN --yaml > run.yaml",
+            file=config,
+            why=error,
+        ) from error
+
+
+def _description(fields: Mapping[str, Any]) -> "RunDescription":
+    from viveiro.training.description import parse_description
+
+    return parse_description(fields)
+
+
+def _with_dataset(client: Client, wanted: "RunDescription") -> "RunDescription":
+    """A file is imported first, once it is sure that nothing else is wrong with the description."""
+    source = Path(wanted.data)
+    if not source.exists():
+        if source.suffix.lower() in TABLES:
+            raise InvalidInput("There is no file {file}. --data takes a file, a folder or ORG/NAME.", file=wanted.data)
+        return wanted
+    _check_settings(wanted)
+    name = usual_name(client, source)
+    columns = {f"{role}_column": column for role, column in wanted.columns.items()}
+    report = upload(client, source, name, **columns, seed=wanted.seed)
+    say("Imported {file} as {name}: {rows} rows.", file=source.name, name=name, rows=sum(report["rows"].values()))
+    return wanted.model_copy(update={"data": f"{name}@{report['revision']}"})
+
+
+def _check_settings(wanted: "RunDescription") -> None:
+    from viveiro.ml.tasks import TrainableTask, tasks
+    from viveiro.training.description import parse_params
+
+    task = tasks[wanted.task]
+    if isinstance(task, TrainableTask):  # another one is refused by the server, which says what there is
+        parse_params(task, wanted.params)
+
+
+def _attend(client: Client, run: Mapping[str, Any], *, detach: bool = False, as_json: bool) -> None:
+    """Wait for it unless told otherwise, and print what came of it."""
+    if detach:
+        _print_json_result(run, as_json=as_json)
+        say_detached(client, f"viveiro runs follow {run['run_id']}")
+        return
+    try:
+        run = follow_run(client, run)
+    except RunFailed as failure:
+        _print_json_result(failure.run, as_json=as_json)
+        raise
+    _print_json_result(run, as_json=as_json)
+    if not as_json:
+        _print_result(run)
+    _say_verdict(run)
+
+
+def _print_json_result(run: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json({name: run[name] for name in (*RESULT, *RESULT_BESIDES)})
+
+
+def _tell_needs(client: Client, wanted: "RunDescription", *, as_json: bool) -> None:
+    started = client.post("/api/v1/runs/estimate", json=wanted.model_dump(mode="json"))
+    estimate = follow(client, started["job_id"])["result"]
+    description = _description(started["description"])
+    if as_json:
+        print_json({"description": description.model_dump(mode="json"), "estimate": estimate})
+    else:
+        typer.echo(description.to_yaml(), nl=False)
+    say("It would need {needs}. Nothing was started.", needs=needs(estimate))
+
+
+def _say_differences(found: "Reproduction") -> None:
+    for name, (before, now) in found.metrics.items():
+        say("{name} was {before} and is {now}", name=name, before=json.dumps(before), now=json.dumps(now))
+    for name, (before, now) in found.environment.items():
+        say("It ran on another {name}: {before} then, {now} now", name=name, before=before, now=now)
+
+
+def _events(client: Client, job_id: str, *, follow_on: bool) -> Iterator[dict[str, Any]]:
+    after = 0
+    while True:
+        # In this order: what happens before its end is among the events once it has ended.
+        is_last = not follow_on or client.get(f"/api/v1/jobs/{job_id}")["state"] in ENDED
+        events = client.get(f"/api/v1/jobs/{job_id}/events", after=after, limit=EVENTS_AT_ONCE)
+        yield from events
+        after = events[-1]["seq"] if events else after
+        if is_last and len(events) < EVENTS_AT_ONCE:
+            return
+        if not events:
+            time.sleep(POLL_SECONDS)
+
+
+def _print_run(run: Mapping[str, Any], points: Iterable[Mapping[str, Any]]) -> None:
+    view = RunView()
+    view.update(run, points)
+    print_fields({name: run[name] for name in STANDING})
+    print_fields(run["description"])
+    if run["stage"]:
+        typer.echo(f"{view.title}  {view.pace()}")
+    if view.estimate:
+        print_fields({"needs": needs(view.estimate)})
+    for line in view.curves():
+        typer.echo(line)
+    if run["metrics"]:
+        _print_result(run)
 
 
 def _print_result(run: Mapping[str, Any]) -> None:
@@ -183,11 +336,17 @@ def _print_result(run: Mapping[str, Any]) -> None:
     Console().print(result_table(run))
 
 
-def _verdict(run: Mapping[str, Any]) -> str:
-    model = run["model"]
-    if not run["beats_baselines"]:
-        return (
-            f"The adapted model does not beat the baseline {run['best_baseline']} on these test rows, and the card of {model} "
-            "says so. More rows may help; nothing was deployed."
+def _say_verdict(run: Mapping[str, Any]) -> None:
+    if run["beats_baselines"]:
+        say(
+            "Published {model}@{revision}. To serve it: viveiro endpoints deploy {model}",
+            model=run["model"],
+            revision=run["revision"][:10],
         )
-    return f"Published {model}@{run['revision'][:10]}. To serve it: viveiro endpoints deploy {model}"
+    else:
+        say(
+            "The adapted model does not beat a baseline ({baseline}) on these test rows, and the card of {model} says so. "
+            "More rows may help, or --method full; nothing was deployed.",
+            baseline=BASELINES[run["best_baseline"]],
+            model=run["model"],
+        )

@@ -57,7 +57,7 @@ def create(
         print_json(issued)
     else:
         typer.echo(issued["secret"])
-    say("Keep it safe: it is shown only now. To revoke it: viveiro tokens delete " + repr(name))
+    say("Keep it safe: it is shown only now. To revoke it: viveiro tokens delete {name!r}", name=name)
 
 
 @app.command()
@@ -76,18 +76,18 @@ def update(
         access_token = client.request("PATCH", _path(name), json=fields, params={"user": user})
     if as_json:
         print_json(access_token)
-    say(f"Changed {access_token['name']!r}. To see all: viveiro tokens list")
+    say("Changed {name!r}. To see all: viveiro tokens list", name=access_token["name"])
 
 
 @app.command()
 def delete(name: NameArgument, user: UserOption = None, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Revoke an access token: from now on it opens nothing."""
-    ask_before(f"Revokes the access token {name!r}.", yes=yes)
+    ask_before("Revokes the access token {name!r}.", name=name, yes=yes)
     with get_client() as client:
         revoked = client.delete(_path(name), user=user)
     if as_json:
         print_json(revoked)
-    say(f"Revoked {revoked['revoked']!r}.")
+    say("Revoked {revoked!r}.", revoked=revoked["revoked"])
 
 
 def parse_grant(line: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import typer
 from viveiro.cli.output import JsonOption, YesOption, ask_before, print_json, print_table, say
 from viveiro.client import get_client
 from viveiro.errors import InvalidInput
+from viveiro.locale import translate
 
 app = typer.Typer(help="Users: who may sign in.", no_args_is_help=True)
 
@@ -53,7 +54,8 @@ def create(
     if as_json:
         print_json(user)
     say(
-        f"Created {user['name']}. To give them an access token: viveiro tokens create --user {user['name']} --name NAME"
+        "Created {name}. To give them an access token: viveiro tokens create --user {name} --name NAME",
+        name=user["name"],
     )
 
 
@@ -79,18 +81,18 @@ def update(
         user = client.patch(f"/api/v1/users/{quote(name, safe='')}", json=fields)
     if as_json:
         print_json(user)
-    say(f"Changed {user['name']}. To see all: viveiro users list")
+    say("Changed {name}. To see all: viveiro users list", name=user["name"])
 
 
 @app.command()
 def delete(name: NameArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Delete a user who owns nothing any more, with their credentials and memberships."""
-    ask_before(f"Deletes the user {name}.", yes=yes)
+    ask_before("Deletes the user {name}.", name=name, yes=yes)
     with get_client() as client:
         deleted = client.delete(f"/api/v1/users/{quote(name, safe='')}")
     if as_json:
         print_json(deleted)
-    say(f"Deleted {deleted['deleted']}.")
+    say("Deleted {deleted}.", deleted=deleted["deleted"])
 
 
 def _read_passwords() -> dict[str, str]:
@@ -104,20 +106,22 @@ def _ask_for_first_password() -> dict[str, str]:
     if not sys.stdin.isatty():
         return {}
     password = typer.prompt(
-        "Password (empty: access tokens only)",
+        translate("Password (empty: access tokens only)"),
         default="",
         hide_input=True,
         show_default=False,
-        confirmation_prompt=True,
+        confirmation_prompt=translate("Repeat for confirmation"),
         err=True,
     )
     return {"password": password} if password else {}
 
 
 def _ask_for_new_password() -> dict[str, str]:
-    password = typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True)
+    password = typer.prompt(
+        translate("New password"), hide_input=True, confirmation_prompt=translate("Repeat for confirmation"), err=True
+    )
     current = typer.prompt(
-        "Your current password, if it is your own (administrators: empty)",
+        translate("Your current password, if it is your own (administrators: empty)"),
         default="",
         hide_input=True,
         show_default=False,

@@ -1,13 +1,15 @@
 """One description of a run: what a command line, a YAML file, a program and a form all come down to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Self
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from viveiro.errors import InvalidInput
+from viveiro.locale import Sentence, problem
 from viveiro.ml.tasks import TrainableTask
 from viveiro.types import RepoId, Visibility
 
@@ -47,6 +49,8 @@ class RunDescription(BaseModel):
     """Repo that the model is committed to. Unset: named after the dataset and the base."""
     visibility: Visibility | None = None
     """Of that repo, if it has to be made. Unset: private when the dataset or the base is."""
+    budget_minutes: float | None = Field(default=None, gt=0)
+    """Training stops after so many minutes, and the best model until then is kept. Unset: the installation's limit."""
 
     @property
     def data_revision(self) -> Revision:
@@ -56,22 +60,67 @@ class RunDescription(BaseModel):
     def base_revision(self) -> Revision | None:
         return None if self.base is None else Revision.parse(self.base)
 
+    @property
+    def seed(self) -> int:
+        return int(self.params.get("seed", 0))
+
+    def to_yaml(self) -> str:
+        """A file that `viveiro runs start --config` makes the same run of."""
+        chosen = self.model_dump(mode="json", exclude_defaults=True)
+        text: str = yaml.safe_dump(chosen, allow_unicode=True, sort_keys=False)
+        return text
+
+
+def parse_description(given: Mapping[str, Any]) -> RunDescription:
+    """Raises InvalidInput with each problem and its place."""
+    try:
+        return RunDescription.model_validate(given)
+    except ValidationError as error:
+        problems = _problems(RunDescription, error)
+        raise InvalidInput("This describes no run: {problems}.", problems=problems) from error
+
+
+def read_config(text: str) -> dict[str, Any]:
+    """What a run.yaml says, its names checked. It may be half of a description: the command line adds the rest.
+
+    Raises:
+        InvalidInput: it is no YAML mapping, or holds a name that means nothing.
+    """
+    try:
+        given = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InvalidInput("This is no YAML: {problem}", problem=" ".join(str(error).split())) from error
+    if not isinstance(given, dict):
+        raise InvalidInput("A description of a run is made of lines like `task: text-classification`.")
+    unknown = [str(name) for name in given if name not in RunDescription.model_fields]
+    if unknown:
+        problems = [_unknown(name, RunDescription.model_fields) for name in unknown]
+        raise InvalidInput("This describes no run: {problems}.", problems=problems)
+    return given
+
 
 def parse_params(task: TrainableTask, given: Mapping[str, Any]) -> BaseModel:
     """The task's parameters with every default filled in. Raises InvalidInput with each problem and its place."""
     try:
         return task.Params.model_validate(given)
     except ValidationError as error:
-        problems = "; ".join(_problem(task, detail) for detail in error.errors())
+        problems = _problems(task.Params, error)
         raise InvalidInput(
             "These settings do not fit {task}: {problems}.", task=task.name, problems=problems
         ) from error
 
 
-def _problem(task: TrainableTask, detail: Mapping[str, Any]) -> str:
+def _problems(schema: type[BaseModel], error: ValidationError) -> list[Sentence]:
+    return [_problem(schema, detail) for detail in error.errors()]
+
+
+def _problem(schema: type[BaseModel], detail: Mapping[str, Any]) -> Sentence:
     name = str(detail["loc"][0]) if detail["loc"] else "settings"
-    if detail["type"] != "extra_forbidden":
-        return f"{name}: {detail['msg']}"
-    near = get_close_matches(name, task.Params.model_fields, n=1)
-    known = f"did you mean {near[0]}?" if near else f"there are {', '.join(task.Params.model_fields)}"
-    return f"{name}: no such setting, {known}"
+    return _unknown(name, schema.model_fields) if detail["type"] == "extra_forbidden" else problem(name, detail["msg"])
+
+
+def _unknown(name: str, known: Iterable[str]) -> Sentence:
+    near = get_close_matches(name, list(known), n=1)
+    if near:
+        return Sentence("{name}: no such setting, did you mean {near}?", name=name, near=near[0])
+    return Sentence("{name}: no such setting, there are {known}", name=name, known=", ".join(known))

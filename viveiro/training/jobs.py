@@ -1,61 +1,170 @@
 """What the worker does for runs."""
 
+import errno
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import orjson
+from sqlalchemy.exc import DBAPIError
 
 from viveiro.datasets.service import dataset_ref, open_revision
+from viveiro.db import utc_now
+from viveiro.errors import JobCancelled, RepoNotFound, StorageFull, Unavailable, ViveiroError
 from viveiro.hub.folders import Publication, Publisher
 from viveiro.hub.imports import check_out_base
-from viveiro.jobs.context import JobContext
+from viveiro.jobs.context import JobContext, JobStopped
 from viveiro.jobs.kinds import job_kind
 from viveiro.jobs.schedules import schedule
 from viveiro.jobs.types import Isolation
-from viveiro.training.adapting import RECORD_FILE, Ingredients, adapt
-from viveiro.training.description import Revision
+from viveiro.settings import Settings
+from viveiro.training.adapting import Ingredients, adapt, weigh
+from viveiro.training.description import Revision, RunDescription
+from viveiro.training.reproducing import read_record
 from viveiro.training.service import load_run, note_success, settle_runs
 from viveiro.training.types import Run
 from viveiro.types import RepoKind, RepoRef, Visibility
 
+MOST_STARTS: Final = 8
+"""A run that was killed goes on from its checkpoint, so starting it again is cheap."""
+POINTS_OF_A_RUN: Final = 200
+"""Of the training loss: as many as a picture of it can show."""
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
-@job_kind("train-run")
+
+# What a run meets in its own data and weights, it would meet again: only what comes from outside is worth another start.
+@job_kind("train-run", max_attempts=MOST_STARTS, retry_on=(OSError, DBAPIError, Unavailable))
 def train_run(job: JobContext, *, run_id: str) -> dict[str, Any]:
     """Adapt, evaluate, publish, once: an attempt that finds the run's commit in the hub only has to write it down."""
     with job.database.read() as session:
         run = load_run(session, run_id)
-    with Publisher.of_job(job) as publisher:
-        ref, publication = _destination(run)
-        sha = publisher.published(ref, publication)
-        if sha is None:
-            folder = adapt(_gather(job, publisher, run), job.progress)
-            job.progress({"stage": "publishing"})
-            sha = publisher.publish(
-                folder,
-                ref,
-                publication,
-                visibility=run.description.visibility or Visibility.PRIVATE,
-                stale=lambda path: path != ".gitattributes",
-                guard=job.still_mine,
-            )
-        result = {"model": str(ref.repo_id), "revision": sha, **_published_record(publisher, ref, sha)}
+    with Publisher.of_job(job) as publisher, _full_disk_named():
+        try:
+            return _attempt(job, publisher, run)
+        except JobStopped:
+            if publisher.published(*_destination(run)) is None:
+                raise
+            return _attempt(job, publisher, run)  # the stop came too late: what is published is written down
+
+
+def _attempt(job: JobContext, publisher: Publisher, run: Run) -> dict[str, Any]:
+    ref, publication = _destination(run)
+    sha = publisher.published(ref, publication) or _make(job, publisher, run, ref, publication)
+    result = {"model": str(ref.repo_id), "revision": sha, **_published_record(publisher, ref, sha)}
     with job.database.write() as session:
-        job.still_mine(session)
-        note_success(session, run_id, result)
+        with suppress(JobCancelled):  # no longer possible
+            job.still_mine(session)
+        note_success(session, run.id, result)
     shutil.rmtree(job.folder, ignore_errors=True)
     return {"model": result["model"], "revision": sha}
 
 
+@job_kind("run-estimate")
+def estimate_run(job: JobContext, *, description: dict[str, Any]) -> dict[str, Any]:
+    """What a run of this description would need here. Refuses as the run would."""
+    with Publisher.of_job(job) as publisher, _full_disk_named():
+        given = _gather(job, publisher, job.id, RunDescription.model_validate(description))
+        estimate = weigh(given, Narrator(job))
+    shutil.rmtree(job.folder, ignore_errors=True)
+    return estimate
+
+
 @job_kind("runs-settle", isolation=Isolation.THREAD)
 def note_ended_runs(job: JobContext) -> dict[str, int]:
-    """Jobs are forgotten after a while; how their runs ended is not."""
+    """Jobs are forgotten after a while; how their runs ended is not. The checkpoints of what did not succeed go at once."""
     with job.database.write() as session:
-        return {"settled": settle_runs(session)}
+        settled = settle_runs(session)
+    for run in settled:
+        shutil.rmtree(job.settings.runs_dir / run.job_id, ignore_errors=True)
+    return {"settled": len(settled)}
+
+
+@job_kind("features-sweep", isolation=Isolation.THREAD)
+def sweep_features(job: JobContext) -> dict[str, int]:
+    """Delete kept features of long ago. A run that wants them still computes them again."""
+    limit = (utc_now() - job.settings.job_retention).timestamp()
+    swept = 0
+    for shard in features_dir(job.settings).glob("*/*"):
+        if shard.stat().st_mtime < limit:
+            shard.unlink(missing_ok=True)
+            swept += 1
+    return {"swept": swept}
 
 
 schedule("runs-settle", "runs-settle", every=timedelta(minutes=10))
+schedule("features-sweep", "features-sweep", every=timedelta(days=1))
+
+
+def features_dir(settings: Settings) -> Path:
+    return settings.cache_dir / "features"
+
+
+class Narrator:
+    """Passes on what a run says of itself: where it stands, as progress; what it measured, as points, which are kept."""
+
+    def __init__(self, job: JobContext) -> None:
+        self._job = job
+        self._last_share = -1
+
+    def __call__(self, fields: Mapping[str, Any]) -> None:
+        if fields.get("stage") in ("estimated", "validated"):
+            self._job.log_metrics(fields)
+            return
+        self._job.progress(fields)
+        if fields.get("stage") == "training" and self._is_worth_keeping(fields):
+            self._job.log_metrics(fields)
+
+    def _is_worth_keeping(self, fields: Mapping[str, Any]) -> bool:
+        share = int(POINTS_OF_A_RUN * fields["done"] / fields["of"])
+        is_new, self._last_share = share != self._last_share, share
+        return is_new
+
+
+def _make(job: JobContext, publisher: Publisher, run: Run, ref: RepoRef, publication: Publication) -> str:
+    folder = adapt(_gather(job, publisher, run.id, run.description), Narrator(job))
+    job.progress({"stage": "publishing"})
+    with _no_empty_repo_left(publisher, ref):
+        return publisher.publish(
+            folder,
+            ref,
+            publication,
+            visibility=run.description.visibility or Visibility.PRIVATE,
+            stale=lambda path: path != ".gitattributes",
+            guard=job.still_mine,
+        )
+
+
+@contextmanager
+def _no_empty_repo_left(publisher: Publisher, ref: RepoRef) -> Iterator[None]:
+    """A repo that is made for a model goes again when the model does not come."""
+    hub, viewer = publisher.hub, publisher.viewer
+    try:
+        hub.get_repo(viewer, ref)
+        is_new = False
+    except RepoNotFound:
+        is_new = True
+    try:
+        yield
+    except BaseException:
+        # What hinders this too, such as the full disk, must not stand in the way of the error itself.
+        with suppress(ViveiroError, OSError, DBAPIError):
+            if is_new and hub.count_commits(repo := hub.get_repo(viewer, ref), hub.resolve(repo, "main")) == 1:
+                hub.delete_repo(viewer, ref)
+        raise
+
+
+@contextmanager
+def _full_disk_named() -> Iterator[None]:
+    """Libraries that write files know only the system's word for it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise StorageFull from error
+        raise
 
 
 def _destination(run: Run) -> tuple[RepoRef, Publication]:
@@ -65,24 +174,24 @@ def _destination(run: Run) -> tuple[RepoRef, Publication]:
     return ref, Publication(summary, f"Viveiro-Run: {run.id}", f"Data: {run.description.data}")
 
 
-def _gather(job: JobContext, publisher: Publisher, run: Run) -> Ingredients:
+def _gather(job: JobContext, publisher: Publisher, run_id: str, description: RunDescription) -> Ingredients:
     """Everything that the description names, at the revisions that it names."""
     hub, viewer = publisher.hub, publisher.viewer
-    data, base = run.description.data_revision, run.description.base_revision
+    data, base = description.data_revision, description.base_revision
     assert base is not None
     base_repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, base.repo_id))
     return Ingredients(
-        run_id=run.id,
-        description=run.description,
+        run_id=run_id,
+        description=description,
         dataset=open_revision(hub, viewer, dataset_ref(str(data.repo_id)), data.revision),
         base=check_out_base(publisher, base_repo, base.revision),
         work=job.folder,
-        cache=job.settings.cache_dir / "features",
+        cache=features_dir(job.settings),
+        time_limit_seconds=job.settings.run_time_limit.total_seconds(),
     )
 
 
 def _published_record(publisher: Publisher, ref: RepoRef, sha: str) -> Mapping[str, Any]:
     repo = publisher.hub.get_repo(publisher.viewer, ref)
-    content = b"".join(publisher.hub.stream_file(repo, publisher.hub.entry(repo, sha, RECORD_FILE)))
-    record: Mapping[str, Any] = orjson.loads(content)
+    record: Mapping[str, Any] = orjson.loads(read_record(publisher.hub, repo, sha))
     return record

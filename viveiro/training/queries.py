@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from viveiro.jobs.tables import JobRow
-from viveiro.jobs.types import JobState
+from viveiro.jobs.tables import JobEventRow, JobRow
+from viveiro.jobs.types import JobEventType, JobState
 from viveiro.training.description import RunDescription
 from viveiro.training.tables import RunRow
-from viveiro.training.types import Run, RunState, state_of
+from viveiro.training.types import Point, Run, RunState, state_of
 
 
 def find(session: Session, run_id: str) -> Run | None:
@@ -26,6 +26,16 @@ def list_runs(session: Session, *, owner_ids: Sequence[int] | None, before: str 
     if before is not None:
         statement = statement.where(RunRow.id < before)
     return [_as_run(row, job) for row, job in session.execute(statement)]
+
+
+def points(session: Session, job_id: str, after: int, limit: int) -> list[Point]:
+    statement = (
+        select(JobEventRow)
+        .where(JobEventRow.job_id == job_id, JobEventRow.seq > after, JobEventRow.type == JobEventType.METRICS.value)
+        .order_by(JobEventRow.seq)
+        .limit(limit)
+    )
+    return [Point(row.seq, row.at, row.data) for row in session.scalars(statement)]
 
 
 def ended_but_not_noted(session: Session, limit: int) -> list[tuple[RunRow, Run]]:
@@ -58,6 +68,10 @@ def _as_run(row: RunRow, job: JobRow | None) -> Run:
 def _state(row: RunRow, job: JobRow | None) -> RunState:
     if row.state is not None:
         return RunState(row.state)
+    has_ended = job is None or JobState(job.state).is_final
+    if row.result is not None and has_ended:
+        return RunState.SUCCEEDED  # whatever its job says: the model is there, and a cancel came too late
     if job is None:
         return RunState.FAILED
-    return state_of(JobState(job.state), cancel_requested=job.cancel_requested, has_progress=job.progress is not None)
+    stage = (job.progress or {}).get("stage")
+    return state_of(JobState(job.state), cancel_requested=job.cancel_requested, stage=stage)

@@ -1,22 +1,27 @@
 """From what someone asked for to a description with nothing left to guess. Refuses at once what could only fail later."""
 
-from typing import Any, Final
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from viveiro.accounts.service import can
-from viveiro.accounts.types import SYSTEM, Viewer
-from viveiro.datasets.service import OpenDataset, choose_columns, dataset_ref, open_revision, trainable
-from viveiro.errors import EntryNotFound, InvalidInput, RepoNotFound, UnusableData
-from viveiro.hub.folders import Publisher, check_may_publish, temporary_folder
-from viveiro.hub.imports import STARTER, import_starter
+from viveiro.accounts.types import Viewer
+from viveiro.datasets.service import choose_columns, dataset_ref, open_revision, trainable
+from viveiro.errors import EntryNotFound, InvalidInput, UnusableData
+from viveiro.hub.folders import check_may_publish
+from viveiro.hub.imports import STARTER, starter_repo
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.ml.tasks import TrainableTask, tasks
 from viveiro.training.description import Revision, RunDescription, parse_params
 from viveiro.types import Action, RepoId, RepoKind, RepoRef, Visibility
 
+if TYPE_CHECKING:
+    from viveiro.datasets.service import OpenDataset
+
 LONGEST_NAME: Final = 96
+TOKENIZERS: Final = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model")
 
 
 def resolve(hub: Hub, viewer: Viewer, wanted: RunDescription) -> RunDescription:
@@ -44,10 +49,11 @@ def resolve(hub: Hub, viewer: Viewer, wanted: RunDescription) -> RunDescription:
         params=params.model_dump(mode="json", exclude_defaults=True),
         publish=str(publish.repo_id),
         visibility=wanted.visibility or _visibility(data_repo, base_repo),
+        budget_minutes=wanted.budget_minutes,
     )
 
 
-def _columns(dataset: OpenDataset, task: TrainableTask, named: dict[str, str]) -> dict[str, str]:
+def _columns(dataset: "OpenDataset", task: TrainableTask, named: dict[str, str]) -> dict[str, str]:
     roles = [column.role for column in task.columns]
     for role in named:
         if role not in roles:
@@ -68,30 +74,36 @@ def _columns(dataset: OpenDataset, task: TrainableTask, named: dict[str, str]) -
 
 def _base(hub: Hub, viewer: Viewer, task: TrainableTask, wanted: Revision | None) -> tuple[Repo, str]:
     ref = STARTER if wanted is None else RepoRef(RepoKind.MODEL, wanted.repo_id)
-    repo = _starter(hub, viewer) if ref == STARTER else hub.get_repo(viewer, ref)
+    repo = starter_repo(hub, viewer) if ref == STARTER else hub.get_repo(viewer, ref)
     hub.require_files(viewer, repo)
     sha = hub.resolve(repo, "main" if wanted is None else wanted.revision)
     files = {entry.path for entry in hub.list_tree(repo, sha, recursive=True)}
-    config = _config(hub, repo, sha)
+    _check_base(repo.name, task, _config(hub, repo, sha), files)
+    return repo, sha
+
+
+def _check_base(base: str, task: TrainableTask, config: dict[str, Any], files: set[str]) -> None:
+    """What the files' names tell already. What is wrong inside them, the run finds."""
     if not any(each.recognises(config, files) for each in (tasks["feature-extraction"], task)):
         raise InvalidInput(
             "{base} cannot be adapted to {task}: that takes a model of {families}, with a config.json. "
             "To see models: viveiro models list",
-            base=repo.name,
+            base=base,
             task=task.name,
             families=", ".join(task.families),
         )
-    return repo, sha
-
-
-def _starter(hub: Hub, viewer: Viewer) -> Repo:
-    """Imported now if it is not there yet: the first run on a new installation needs nothing done before."""
-    try:
-        return hub.get_repo(viewer, STARTER)
-    except RepoNotFound:
-        with temporary_folder(hub.settings.cache_dir) as work:
-            import_starter(Publisher(hub, SYSTEM), work)
-        return hub.get_repo(viewer, STARTER)
+    if not any(path.endswith(".safetensors") for path in files):
+        raise InvalidInput(
+            "{base} holds no weights as safetensors, and pickled ones (.bin, .pt) are never opened here. To convert it: load "
+            "it with transformers on a machine you trust, save_pretrained(FOLDER), viveiro models import FOLDER --name …",
+            base=base,
+        )
+    if not any(PurePosixPath(path).name in TOKENIZERS for path in files):
+        raise InvalidInput(
+            "{base} has no tokenizer ({known}), so it reads no texts. To see models: viveiro models list",
+            base=base,
+            known=", ".join(TOKENIZERS),
+        )
 
 
 def _config(hub: Hub, repo: Repo, sha: str) -> dict[str, Any]:

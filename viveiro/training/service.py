@@ -7,28 +7,33 @@ from sqlalchemy.orm import Session
 from viveiro.accounts.service import can, record
 from viveiro.accounts.types import Viewer
 from viveiro.db import utc_now
-from viveiro.errors import Forbidden
+from viveiro.errors import Forbidden, RepoNotFound, RevisionNotFound
 from viveiro.events import RunFinished
 from viveiro.hub.service import Hub
 from viveiro.jobs.outbox import publish
 from viveiro.jobs.service import cancel_job, enqueue
 from viveiro.training import queries
-from viveiro.training.description import RunDescription
+from viveiro.training.description import Revision, RunDescription
+from viveiro.training.reproducing import description_to_repeat, record_of_model, record_of_run
 from viveiro.training.resolving import resolve
 from viveiro.training.tables import RunRow
-from viveiro.training.types import Run, RunNotFound, RunState
+from viveiro.training.types import NotReproducible, Point, Run, RunNotFound, RunState
 from viveiro.types import Action, Resource, new_id
 
 __all__ = [
+    "Point",
     "Run",
     "RunDescription",
     "RunNotFound",
     "RunState",
     "cancel_run",
+    "estimate_run",
     "get_run",
     "list_runs",
     "load_run",
     "note_success",
+    "reproduce_run",
+    "run_points",
     "settle_runs",
     "start_run",
 ]
@@ -54,6 +59,46 @@ def start_run(hub: Hub, viewer: Viewer, wanted: RunDescription) -> Run:
         record(session, viewer, "run.start", run_id, data=description.data, publish=description.publish)
         session.flush()
         return load_run(session, run_id)
+
+
+def estimate_run(hub: Hub, viewer: Viewer, wanted: RunDescription) -> tuple[RunDescription, str]:
+    """Resolve, and have measured what the run would need, without starting it. The description, and the job's id."""
+    description = resolve(hub, viewer, wanted)
+    arguments = {"description": description.model_dump(mode="json")}
+    with hub.database.write() as session:
+        return description, enqueue(session, "run-estimate", arguments, owner_id=viewer.user_id)
+
+
+def reproduce_run(hub: Hub, viewer: Viewer, of: str, publish: str | None) -> tuple[Run, dict[str, Any]]:
+    """Start again what made a model (ORG/NAME, with or without @revision) or what a run did. The new run, the old record.
+
+    Raises:
+        NotReproducible: there is no usable record, or its data or base are no longer here.
+    """
+    original = _record_to_reproduce(hub, viewer, of)
+    wanted = description_to_repeat(original, publish)
+    try:
+        return start_run(hub, viewer, wanted), original
+    except (RepoNotFound, RevisionNotFound) as error:
+        raise NotReproducible(
+            "{of} was made of {data} and {base}, and not all of that is here for you: {why}",
+            of=of,
+            data=wanted.data,
+            base=wanted.base,
+            why=error,
+        ) from error
+
+
+def _record_to_reproduce(hub: Hub, viewer: Viewer, of: str) -> dict[str, Any]:
+    if "/" in of:
+        return record_of_model(hub, viewer, Revision.parse(of))
+    with hub.database.read() as session:
+        return record_of_run(get_run(session, viewer, of))
+
+
+def run_points(session: Session, viewer: Viewer, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Point]:
+    """What it measured on its way, from point `after` on, exclusive; none any more once its job is forgotten."""
+    return queries.points(session, get_run(session, viewer, run_id).job_id, after, limit)
 
 
 def get_run(session: Session, viewer: Viewer, run_id: str) -> Run:
@@ -94,14 +139,14 @@ def note_success(session: Session, run_id: str, result: dict[str, Any]) -> None:
         publish(session, RunFinished(run_id, RunState.SUCCEEDED))
 
 
-def settle_runs(session: Session) -> int:
-    """Note how ended runs ended, before their jobs are forgotten. How many."""
+def settle_runs(session: Session) -> list[Run]:
+    """Note how ended runs ended, before their jobs are forgotten. Which ones."""
     ended = queries.ended_but_not_noted(session, BATCH)
     for row, run in ended:
         row.state, row.error, row.finished_at = run.state, run.error, run.finished_at or utc_now()
         if run.state is not RunState.SUCCEEDED:
             publish(session, RunFinished(run.id, run.state))
-    return len(ended)
+    return [run for _, run in ended]
 
 
 def _resource(run: Run) -> Resource:

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from viveiro.db import Base, utc_now
+from viveiro.db import Base, SentenceText, utc_now
 
 
 class RunRow(Base):
@@ -23,7 +23,7 @@ class RunRow(Base):
     """What the published commit says of itself: metrics, baselines, rows, seconds."""
     state: Mapped[str | None] = mapped_column(String(9))
     """How it ended. None until that has been noted."""
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(SentenceText)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     finished_at: Mapped[datetime | None]
 

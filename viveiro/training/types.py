@@ -3,16 +3,56 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-from viveiro.errors import NotFound
+from viveiro.errors import NotFound, Unprocessable
 from viveiro.jobs.types import JobState
 from viveiro.training.description import RunDescription
+
+RECORD_FILE: Final = "viveiro_run.json"
+"""What a published model says of the run that made it."""
+PREFLIGHT_STAGES: Final = (None, "reading", "preflight")
+"""Of a running job, before it trains: it may still be refused."""
 
 
 class RunNotFound(NotFound):
     def __init__(self, run_id: str) -> None:
         super().__init__("No run {run_id}, or it is not yours. To see yours: viveiro runs list", run_id=run_id)
+
+
+class NotReproducible(Unprocessable):
+    """Something that the run was made of is not here, or its record does not say what that was."""
+
+
+class NotEnoughMemory(Unprocessable):
+    def __init__(self, needed: int, free: int) -> None:
+        super().__init__(
+            "This run needs about {needed} of memory, and {free} are free. Use --method frozen, a smaller --base, a smaller "
+            "--set batch_size=… or --set max_length=…, or a machine with more memory.",
+            needed=readable_bytes(needed),
+            free=readable_bytes(free),
+        )
+
+
+class NotEnoughDisk(Unprocessable):
+    def __init__(self, needed: int, free: int, folder: Path) -> None:
+        super().__init__(
+            "This run needs about {needed} of disk, and {free} are free in {folder}. Free space there, then start it again.",
+            needed=readable_bytes(needed),
+            free=readable_bytes(free),
+            folder=folder,
+        )
+
+
+class NotEnoughTime(Unprocessable):
+    def __init__(self, needed_seconds: float, limit_seconds: float) -> None:
+        super().__init__(
+            "This run needs about {needed:.1f} hours, and a run may take {limit:.1f} here. Give it --budget MINUTES, use "
+            "--method frozen or a smaller --base, or raise VIVEIRO_RUN_TIME_LIMIT.",
+            needed=needed_seconds / 3600,
+            limit=limit_seconds / 3600,
+        )
 
 
 class RunState(StrEnum):
@@ -27,6 +67,15 @@ class RunState(StrEnum):
     @property
     def is_final(self) -> bool:
         return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Something a run measured on its way: what it will need, a loss, a validation score. `seq` only grows."""
+
+    seq: int
+    at: datetime
+    fields: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +94,14 @@ class Run:
     finished_at: datetime | None
 
 
-def state_of(job_state: JobState, *, cancel_requested: bool, has_progress: bool) -> RunState:
+def state_of(job_state: JobState, *, cancel_requested: bool, stage: str | None) -> RunState:
     """The run's state, from its job's row, which is itself the fold of the job's events."""
     if job_state is not JobState.RUNNING:
         return RunState(job_state.value)
     if cancel_requested:
         return RunState.STOPPING
-    return RunState.RUNNING if has_progress else RunState.PREFLIGHT
+    return RunState.PREFLIGHT if stage in PREFLIGHT_STAGES else RunState.RUNNING
+
+
+def readable_bytes(count: float) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

@@ -1,12 +1,14 @@
 """The commands of the loop: what they make of a line."""
 
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from viveiro.cli.demo import MARKER, _fresh_folder
-from viveiro.cli.runs import parse_settings
+from viveiro.cli.runs import describe, parse_settings
 from viveiro.errors import Conflict, InvalidInput
+from viveiro.training.description import parse_description
 
 
 class TestParseSettings:
@@ -31,6 +33,42 @@ class TestParseSettings:
     def test_half_a_setting_is_refused(self, pair: str) -> None:
         with pytest.raises(InvalidInput, match="NAME=VALUE"):
             parse_settings([pair])
+
+
+class TestDescribe:
+    """A file, a command line and a program say the same in the same words."""
+
+    FIELDS: ClassVar[dict[str, Any]] = {
+        "task": "text-classification",
+        "data": "acai/tickets",
+        "columns": {"text": "message"},
+        "base": "acai/encoder",
+        "params": {"method": "full", "learning_rate": 2e-5, "seed": 3},
+        "publish": "acai/triage",
+        "budget_minutes": 5,
+    }
+
+    def test_from_any_of_them_the_description_is_equal(self, tmp_path: Path) -> None:
+        program = parse_description(self.FIELDS)
+        (tmp_path / "run.yaml").write_text(program.to_yaml())
+        assert describe({}, columns={}, params={}, config=tmp_path / "run.yaml") == program
+        said = {name: self.FIELDS[name] for name in ("task", "data", "base", "publish", "budget_minutes")}
+        params = parse_settings(["learning_rate=2e-5"], method="full", seed=3)
+        assert describe(said, columns={"text": "message"}, params=params) == program
+
+    def test_the_command_line_counts_more_than_the_file(self, tmp_path: Path) -> None:
+        (tmp_path / "run.yaml").write_text(parse_description(self.FIELDS).to_yaml())
+        wanted = describe(
+            {"data": "acai/seeds"}, columns={"label": "kind"}, params={"seed": 4}, config=tmp_path / "run.yaml"
+        )
+        assert wanted.data == "acai/seeds"
+        assert wanted.columns == {"text": "message", "label": "kind"}
+        assert wanted.params == {"method": "full", "learning_rate": 2e-5, "seed": 4}
+        assert wanted.base == "acai/encoder"
+
+    def test_a_file_that_is_not_there_says_how_to_get_one(self, tmp_path: Path) -> None:
+        with pytest.raises(InvalidInput, match=r"viveiro runs info RUN --yaml > run\.yaml"):
+            describe({}, columns={}, params={}, config=tmp_path / "gone.yaml")
 
 
 class TestDemoFolder:

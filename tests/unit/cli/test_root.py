@@ -5,7 +5,7 @@ import pytest
 
 from viveiro.cli import _take_data_dir
 
-HEAVY = ["torch", "transformers", "fastapi", "sklearn", "pyarrow", "sqlalchemy", "huggingface_hub"]
+HEAVY = ["torch", "transformers", "fastapi", "sklearn", "pyarrow", "sqlalchemy", "huggingface_hub", "babel"]
 
 
 class TestHelp:

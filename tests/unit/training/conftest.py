@@ -15,9 +15,12 @@ from viveiro.app import register_everything
 from viveiro.datasets.service import dataset_ref
 from viveiro.db import Database
 from viveiro.hub.folders import Publication, Publisher
+from viveiro.hub.types import Repo
 from viveiro.jobs import leases
-from viveiro.jobs.context import JobContext
+from viveiro.jobs.context import JobContext, JobStopped
 from viveiro.jobs.kinds import kinds
+from viveiro.jobs.service import enqueue, get_job
+from viveiro.jobs.tables import JobRow
 from viveiro.jobs.types import Ending, Job, Outcome
 from viveiro.training.service import Run, RunDescription, load_run, start_run
 from viveiro.types import RepoId, RepoKind, RepoRef
@@ -62,18 +65,80 @@ class Nursery(House):
     def work(self, run: Run, report: Report = lambda _message: None) -> Any:
         """One attempt in this process, settled as the worker settles it. Killed in `report`, it is not settled at all."""
         job = self.claim(run)
-        context = JobContext(job, self.settings, self.database, report, threading.Event())
-        result = kinds["train-run"].handler(context, run_id=run.id)
+        result = self.attempt(job, run, report)
         self.settle(job, Outcome(Ending.RETURNED, result=result))
         return result
+
+    def attempt(self, job: Job, run: Run, report: Report = lambda _message: None) -> Any:
+        context = JobContext(job, self.settings, self.database, report, threading.Event())
+        return kinds["train-run"].handler(context, run_id=run.id)
+
+    def work_next(self, kind: str, **arguments: Any) -> Any:
+        """What the first job of this kind answers, done in this process."""
+        with self.database.write() as session:
+            job = leases.claim(session, "worker", kinds=[kind], free=SLOTS, total=SLOTS, lease=timedelta(minutes=5))
+        assert job is not None
+        context = JobContext(job, self.settings, self.database, lambda _message: None, threading.Event())
+        return kinds[kind].handler(context, **arguments)
+
+    def keep_house(self) -> None:
+        """What is done for runs every few minutes."""
+        self._housekeeping("runs-settle")
+
+    def sweep_features(self) -> Any:
+        return self._housekeeping("features-sweep")
+
+    def _housekeeping(self, kind: str) -> Any:
+        with self.database.write() as session:
+            enqueue(session, kind, {})
+        return self.work_next(kind)
+
+    def job(self, run: Run) -> Job:
+        with self.database.read() as session:
+            return get_job(session, run.job_id)
 
     def settle(self, job: Job, outcome: Outcome) -> None:
         with self.database.write() as session:
             leases.finish(session, job.id, job.attempt, outcome, timedelta(0))
 
+    def take_over(self, run: Run) -> None:
+        """As another worker does when it has not heard of this one for too long."""
+        with self.database.write() as session:
+            row = session.get_one(JobRow, run.job_id)
+            assert row.lease_until is not None
+            row.lease_until -= timedelta(hours=1)
+        with self.database.write() as session:
+            leases.take_over(session)
+
     def lose(self, job: Job) -> None:
         """The worker is gone, and another may take the job over at once."""
         self.settle(job, Outcome(Ending.LOST))
+
+
+FEW_EPOCHS: dict[str, dict[str, Any]] = {"frozen": {}, "full": {"epochs": 3}}
+
+
+def dies_at(stage: str) -> Any:
+    """A report that kills the attempt in the middle of this stage."""
+    return raises_at(stage, Killed)
+
+
+def stops_at(stage: str) -> Any:
+    """The same by SIGTERM, as a worker stops a cancelled job."""
+    return raises_at(stage, JobStopped)
+
+
+def raises_at(stage: str, error: type[BaseException]) -> Any:
+    def report(message: Mapping[str, Any]) -> None:
+        fields = message["data"]
+        if fields.get("stage") == stage and 2 * fields.get("done", fields.get("of", 0)) >= fields.get("of", 0):
+            raise error
+
+    return report
+
+
+def model_of(nursery: Nursery, name: str = "alice/tickets-encoder") -> Repo:
+    return nursery.hub.get_repo(nursery.alice, RepoRef(RepoKind.MODEL, RepoId.parse(name)))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """What may be asked of a run, and what is made of it."""
 
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,8 +18,8 @@ from viveiro.errors import (
     UnusableData,
 )
 from viveiro.hub.folders import Publication
-from viveiro.hub.types import DeleteFile
-from viveiro.training.description import Revision, RunDescription
+from viveiro.hub.types import AddFile, DeleteFile
+from viveiro.training.description import Revision, RunDescription, parse_description, read_config
 from viveiro.training.resolving import resolve
 from viveiro.types import RepoId, Visibility
 
@@ -35,6 +36,54 @@ class TestRevision:
 
     def test_a_branch_may_hold_slashes(self) -> None:
         assert Revision.parse("acai/tickets@refs/pr/1").revision == "refs/pr/1"
+
+
+RUN_YAML = """\
+task: text-classification
+data: acai/tickets
+columns:
+  text: message
+params:
+  method: full
+  learning_rate: 2.0e-05
+publish: acai/triage
+budget_minutes: 5.0
+"""
+
+
+class TestConfigFile:
+    def test_written_and_read_again_it_says_the_same(self) -> None:
+        description = parse_description(read_config(RUN_YAML))
+        assert description.params == {"method": "full", "learning_rate": 2e-5}
+        assert parse_description(read_config(description.to_yaml())) == description
+        assert description.to_yaml() == RUN_YAML
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("tasks: text-classification", "tasks: no such setting, did you mean task?"),
+            ("task: x\nspeed: 9", "speed: no such setting, there are task, data"),
+            ("- task", "lines like `task: text-classification`"),
+            ("a: [", "no YAML"),
+            ("a: !!python/object/apply:os.system [x]", "no YAML"),
+        ],
+    )
+    def test_what_is_no_description_is_refused(self, text: str, said: str) -> None:
+        with pytest.raises(InvalidInput, match=re.escape(said)):
+            read_config(text)
+
+    @pytest.mark.parametrize(
+        ("fields", "said"),
+        [
+            ({"data": "a/b"}, "task: Field required"),
+            ({"task": "t", "data": "a/b", "budget_minutes": 0}, "budget_minutes: Input should be greater than 0"),
+            ({"task": "t", "data": "a/b", "columns": "text"}, "columns: Input should be a valid dictionary"),
+            ({"task": "t", "data": "a/b", "bases": "x"}, "bases: no such setting, did you mean base?"),
+        ],
+    )
+    def test_each_problem_is_named_with_its_place(self, fields: dict[str, object], said: str) -> None:
+        with pytest.raises(InvalidInput, match=re.escape(said)):
+            parse_description(fields)
 
 
 class TestResolving:
@@ -74,7 +123,8 @@ class TestResolving:
             ({"columns": {"text": "txt"}}, UnknownColumn, "Did you mean 'text'"),
             ({"columns": {"txt": "text"}}, InvalidInput, "no column for 'txt'"),
             ({"params": {"class_weight": "balanced"}}, InvalidInput, "did you mean class_weights"),
-            ({"params": {"method": "thorough"}}, InvalidInput, "method: Input should be 'frozen'"),
+            ({"params": {"method": "thorough"}}, InvalidInput, "method: Input should be 'frozen' or 'full'"),
+            ({"params": {"learning_rate": 5}}, InvalidInput, "learning_rate"),
             ({"publish": "alice/Encoder"}, InvalidInput, "would replace the base"),
             ({"publish": "bob/model"}, Forbidden, "rights to write in the namespace bob"),
         ],
@@ -83,10 +133,18 @@ class TestResolving:
         with pytest.raises(error, match=said):
             self.resolve(nursery, **fields)
 
-    def test_a_repo_that_is_no_encoder_cannot_be_a_base(self, nursery: Nursery) -> None:
+    @pytest.mark.parametrize(
+        ("missing", "said"),
+        [
+            ("config.json", r"cannot be adapted.*config\.json"),
+            ("model.safetensors", "pickled ones.*never opened"),
+            ("tokenizer.json", "reads no texts"),
+        ],
+    )
+    def test_a_repo_that_is_no_encoder_cannot_be_a_base(self, missing: str, said: str, nursery: Nursery) -> None:
         repo = nursery.hub.get_repo(nursery.alice, BASE)
-        nursery.commit(repo, DeleteFile("config.json"))
-        with pytest.raises(InvalidInput, match=r"cannot be adapted.*config\.json"):
+        nursery.commit(repo, AddFile("pytorch_model.bin", b"a pickle"), DeleteFile(missing))
+        with pytest.raises(InvalidInput, match=said):
             self.resolve(nursery)
 
     def test_a_dataset_without_labels_asks_for_the_column(self, nursery: Nursery, tmp_path: Path) -> None:

@@ -1,38 +1,27 @@
 """A run is a job: it may die anywhere, and ends once."""
 
 import json
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from tests.unit.training.conftest import BASE, Killed, Nursery
+from tests.unit.training.conftest import BASE, Killed, Nursery, dies_at, model_of
 from viveiro.accounts.types import ANONYMOUS
-from viveiro.errors import JobCancelled
 from viveiro.hub.cards import read_card
-from viveiro.hub.types import Repo
 from viveiro.jobs import leases
 from viveiro.jobs.tables import JobRow
 from viveiro.jobs.types import Ending, JobState, Outcome
-from viveiro.training.service import Run, RunNotFound, RunState, cancel_run, get_run, list_runs, settle_runs
+from viveiro.training.service import (
+    Run,
+    RunNotFound,
+    RunState,
+    cancel_run,
+    get_run,
+    list_runs,
+    run_points,
+    settle_runs,
+)
 from viveiro.training.tables import RunRow
 from viveiro.training.types import state_of
-from viveiro.types import RepoId, RepoKind, RepoRef
-
-
-def model_of(nursery: Nursery, name: str = "alice/tickets-encoder") -> Repo:
-    return nursery.hub.get_repo(nursery.alice, RepoRef(RepoKind.MODEL, RepoId.parse(name)))
-
-
-def dies_at(stage: str) -> Any:
-    """A report that kills the attempt when it comes to this stage."""
-
-    def report(message: Mapping[str, Any]) -> None:
-        if message["data"].get("stage") == stage:
-            raise Killed
-
-    return report
 
 
 class TestSuccess:
@@ -81,22 +70,13 @@ class TestSuccess:
 
 
 class TestKilled:
-    @pytest.mark.parametrize("stage", ["features", "evaluating", "publishing"])
-    def test_at_any_stage_the_next_attempt_ends_with_the_same_result(self, stage: str, nursery: Nursery) -> None:
-        undisturbed = nursery.start(publish="alice/undisturbed")
-        nursery.work(undisturbed)
+    def test_the_next_attempt_publishes_once(self, nursery: Nursery) -> None:
         run = nursery.start()
         with pytest.raises(Killed):
-            nursery.work(run, dies_at(stage))
-        with nursery.database.read() as session:
-            job = session.get_one(JobRow, run.job_id)
-        assert job.state == JobState.RUNNING
-        self.take_over(nursery, run)
+            nursery.work(run, dies_at("publishing"))
+        nursery.take_over(run)
         nursery.work(run)
-        first, second = nursery.run(undisturbed).result, nursery.run(run).result
-        assert first is not None
-        assert second is not None
-        assert first["metrics"] == second["metrics"]
+        assert nursery.run(run).state is RunState.SUCCEEDED
         assert len(nursery.history(model_of(nursery))) == 2
 
     def test_between_publishing_and_writing_it_down_nothing_is_published_twice(self, nursery: Nursery) -> None:
@@ -111,32 +91,12 @@ class TestKilled:
         assert nursery.run(run).result == result
         assert len(nursery.history(model_of(nursery))) == 2
 
-    def take_over(self, nursery: Nursery, run: Run) -> None:
-        with nursery.database.write() as session:
-            row = session.get_one(JobRow, run.job_id)
-            assert row.lease_until is not None
-            row.lease_until -= timedelta(hours=1)
-        with nursery.database.write() as session:
-            leases.take_over(session)
-
 
 class TestCancel:
     def test_a_queued_run_ends_at_once(self, nursery: Nursery) -> None:
         run = nursery.start()
         with nursery.database.write() as session:
             assert cancel_run(session, nursery.alice, run.id).state is RunState.CANCELLED
-
-    def test_a_running_one_publishes_nothing_even_if_it_gets_that_far(self, nursery: Nursery) -> None:
-        run = nursery.start()
-
-        def cancels(message: Mapping[str, Any]) -> None:
-            if message["data"].get("stage") == "publishing":
-                with nursery.database.write() as session:
-                    assert cancel_run(session, nursery.alice, run.id).state is RunState.STOPPING
-
-        with pytest.raises(JobCancelled):
-            nursery.work(run, cancels)
-        assert nursery.history(model_of(nursery)) == ["initial commit"]
 
     def test_a_stranger_cannot_even_see_it(self, nursery: Nursery) -> None:
         run = nursery.start()
@@ -151,31 +111,32 @@ class TestCancel:
 
 class TestState:
     @pytest.mark.parametrize(
-        ("job_state", "cancel_requested", "has_progress", "state"),
+        ("job_state", "cancel_requested", "stage", "state"),
         [
-            (JobState.QUEUED, False, False, RunState.QUEUED),
-            (JobState.RUNNING, False, False, RunState.PREFLIGHT),
-            (JobState.RUNNING, False, True, RunState.RUNNING),
-            (JobState.RUNNING, True, True, RunState.STOPPING),
-            (JobState.FAILED, False, True, RunState.FAILED),
-            (JobState.CANCELLED, True, True, RunState.CANCELLED),
-            (JobState.SUCCEEDED, False, True, RunState.SUCCEEDED),
+            (JobState.QUEUED, False, None, RunState.QUEUED),
+            (JobState.RUNNING, False, None, RunState.PREFLIGHT),
+            (JobState.RUNNING, False, "preflight", RunState.PREFLIGHT),
+            (JobState.RUNNING, False, "training", RunState.RUNNING),
+            (JobState.RUNNING, True, "training", RunState.STOPPING),
+            (JobState.FAILED, False, "preflight", RunState.FAILED),
+            (JobState.CANCELLED, True, "training", RunState.CANCELLED),
+            (JobState.SUCCEEDED, False, "publishing", RunState.SUCCEEDED),
         ],
     )
     def test_it_follows_the_jobs(
-        self, job_state: JobState, cancel_requested: bool, has_progress: bool, state: RunState
+        self, job_state: JobState, cancel_requested: bool, stage: str | None, state: RunState
     ) -> None:
-        assert state_of(job_state, cancel_requested=cancel_requested, has_progress=has_progress) is state
+        assert state_of(job_state, cancel_requested=cancel_requested, stage=stage) is state
 
     def test_how_a_run_ended_outlives_its_job(self, nursery: Nursery) -> None:
         run = nursery.start()
         job = nursery.claim(run)
         nursery.settle(job, Outcome(Ending.FAILED, error="The disk is full.", may_retry=False))
         with nursery.database.write() as session:
-            assert settle_runs(session) == 1
+            assert [settled.id for settled in settle_runs(session)] == [run.id]
             session.delete(session.get_one(JobRow, run.job_id))
         with nursery.database.write() as session:
-            assert settle_runs(session) == 0
+            assert settle_runs(session) == []
         found = nursery.run(run)
         assert (found.state, found.error) == (RunState.FAILED, "The disk is full.")
         assert found.finished_at is not None
@@ -192,3 +153,18 @@ class TestWhereABaselineWins:
         assert result["beats_baselines"] is False
         assert "**This model does not beat" in card
         assert BASE.repo_id.name in card
+
+
+class TestPoints:
+    def test_they_are_told_to_whoever_may_see_the_run(self, nursery: Nursery) -> None:
+        run = nursery.start()
+        job = nursery.claim(run)
+        point = {"type": "metrics", "data": {"stage": "validated", "epoch": 1, "loss": 0.5}}
+        with nursery.database.write() as session:
+            leases.report(session, job.id, job.attempt, [{"type": "progress", "data": {"stage": "training"}}, point])
+        with nursery.database.read() as session:
+            (told,) = run_points(session, nursery.alice, run.id)
+            assert told.fields == point["data"]
+            assert run_points(session, nursery.alice, run.id, after=told.seq) == []
+            with pytest.raises(RunNotFound):
+                run_points(session, nursery.bob, run.id)
