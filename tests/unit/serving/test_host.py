@@ -13,6 +13,7 @@ import pytest
 from tests.unit.ml.tiny import CORPUS, make_classifier, make_encoder
 from viveiro.locale import restored
 from viveiro.ml.embedding import SentenceEncoder
+from viveiro.ml.tasks.text_classification import scores_of
 from viveiro.serving import frames
 from viveiro.settings import Settings
 
@@ -100,7 +101,9 @@ class TestModelHost:
         texts = [*CORPUS, "ok", " ".join(CORPUS)] * 5
         answer = orjson.loads(classifier.ask(predict(*texts))[0]["body"])
         logits = SentenceEncoder(models["text-classification"]).encode(texts)
-        assert [candidates[0]["label"] for candidates in answer] == [LABELS[row.argmax()] for row in logits]
+        for candidates, scores in zip(answer, scores_of(logits, "softmax"), strict=True):
+            expected = dict(zip(LABELS, scores, strict=True))
+            assert {c["label"]: c["score"] for c in candidates} == pytest.approx(expected, abs=0.02)
 
     def test_many_requests_at_once_each_get_their_own_answer(self, classifier):
         alone = [classifier.ask(predict(text))[0]["body"] for text in CORPUS]
