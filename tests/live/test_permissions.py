@@ -92,6 +92,8 @@ ABOUT_A_REPO: dict[str, Request] = {
     "POST /api/v1/models/pull": lambda asked: {"json": {"repo_id": "any/thing", "name": asked.repo_id}},
     "POST /api/v1/datasets/import": lambda asked: {"params": {"name": asked.repo_id, "file_name": "a.csv"}, "content": "a,b\n1,2\n"},
     "POST /api/v1/runs": lambda asked: {"json": {"task": "text-classification", "data": asked.repo_id}},
+    "POST /api/v1/runs/estimate": lambda asked: {"json": {"task": "text-classification", "data": asked.repo_id}},
+    "POST /api/v1/runs/reproduce": lambda asked: {"json": {"of": asked.repo_id}},
 }  # fmt: skip
 for _form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}"):
     ABOUT_A_REPO |= {
@@ -132,7 +134,8 @@ ADMINISTRATORS_ONLY = {"GET /api/v1/backup", "POST /api/v1/hub/fsck", "POST /api
 OWNERS_ONLY = {
     *("GET /api/v1/jobs", "GET /api/v1/jobs/{job_id}", "GET /api/v1/jobs/{job_id}/events"),
     *("GET /api/v1/jobs/{job_id}/logs", "POST /api/v1/jobs/{job_id}/cancel"),
-    *("GET /api/v1/runs", "GET /api/v1/runs/{run_id}", "POST /api/v1/runs/{run_id}/cancel"),
+    *("GET /api/v1/runs", "GET /api/v1/runs/{run_id}", "GET /api/v1/runs/{run_id}/points"),
+    "POST /api/v1/runs/{run_id}/cancel",
 }
 """Jobs name repos, and only the one who started a job sees it: `TestJobs`."""
 
@@ -165,7 +168,8 @@ def test_every_route_is_accounted_for(tmp_path: Path) -> None:
 def _kinds_of(route: str) -> Iterable[str]:
     if "{kind}" in route:
         return KINDS
-    return ["datasets"] if "/datasets/" in route or "/runs" in route else ["models"]
+    about_data = "/datasets/" in route or route.endswith(("/runs", "/runs/estimate"))
+    return ["datasets"] if about_data else ["models"]
 
 
 class TestEveryRoute:
