@@ -92,10 +92,10 @@ class TestImport:
         self, content: bytes, said: str, viveiro: CommandLine, alice: HfApi, tmp_path: Path
     ) -> None:
         (tmp_path / "bad.csv").write_bytes(content)
-        done = viveiro("datasets", "import", tmp_path / "bad.csv", "--name", "alice/bad")
+        done = viveiro("datasets", "import", tmp_path / "bad.csv", "--name", "alice/refused-file")
         assert done.returncode != 0
         assert said in done.stderr
-        assert not alice.repo_exists("alice/bad", repo_type="dataset")
+        assert not alice.repo_exists("alice/refused-file", repo_type="dataset")
 
     def test_an_archive_that_climbs_out_of_its_folder_is_refused(
         self, server: RunningServer, alice: HfApi, tmp_path: Path
@@ -125,7 +125,7 @@ class TestKilled:
     def test_an_import_is_published_once(self, server: RunningServer, alice: HfApi, tmp_path: Path) -> None:
         file = write_table(tmp_path / "t.csv", 200_000)
         with server.client("alice") as client:
-            query = {"name": "alice/killed", "file_name": "t.csv"}
+            query = {"name": "alice/killed-import", "file_name": "t.csv"}
             job = client.put_file("/api/v1/datasets/import", file, method="POST", **query)
             path = f"/api/v1/jobs/{job['job_id']}"
             wait_until(lambda: client.get(path)["progress"])
@@ -134,18 +134,18 @@ class TestKilled:
             wait_until(lambda: client.get(path)["state"] == "succeeded")
             assert client.get(path)["attempt"] == 2
             assert sum(client.get(path)["result"]["rows"].values()) == 200_000
-        assert len(alice.list_repo_commits("alice/killed", repo_type="dataset")) == 2  # the first makes the repo
+        assert len(alice.list_repo_commits("alice/killed-import", repo_type="dataset")) == 2  # the first makes the repo
 
     def test_a_cancelled_one_leaves_no_repo(self, server: RunningServer, alice: HfApi, tmp_path: Path) -> None:
         file = write_table(tmp_path / "t.csv", 200_000)
         with server.client("alice") as client:
-            query = {"name": "alice/cancelled", "file_name": "t.csv"}
+            query = {"name": "alice/cancelled-import", "file_name": "t.csv"}
             job = client.put_file("/api/v1/datasets/import", file, method="POST", **query)
             path = f"/api/v1/jobs/{job['job_id']}"
             wait_until(lambda: client.get(path)["progress"])
             client.post(f"{path}/cancel")
             wait_until(lambda: client.get(path)["state"] == "cancelled")
-        assert not alice.repo_exists("alice/cancelled", repo_type="dataset")
+        assert not alice.repo_exists("alice/cancelled-import", repo_type="dataset")
 
 
 class TestCheck:
