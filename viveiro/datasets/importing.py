@@ -1,9 +1,8 @@
 """From a file as people have it to a folder as `datasets` reads it: three passes, none of which holds the table in memory."""
 
-import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,7 +37,8 @@ from viveiro.datasets.types import (
     Progress,
     Roles,
 )
-from viveiro.errors import StorageFull, UnreadableFile, UnusableData
+from viveiro.errors import UnreadableFile, UnusableData
+from viveiro.storage import full_disk_named
 
 ROWS_PER_GROUP: Final = 65_536
 GROUP_BYTES: Final = 8 * 2**20
@@ -135,7 +135,7 @@ def import_table(
         StorageFull: the disk is.
     """
     pa.set_memory_pool(pa.system_memory_pool())  # Arrow's usual one keeps 50 MB of what was freed
-    with _full_disk_named():
+    with full_disk_named():
         source = open_source(source_file, options.file_name, work)
         staged = _stage(source, work / "staged.parquet", progress)
         _require_readable(staged, source, options.file_name)
@@ -187,16 +187,6 @@ def require_learnable(index: "_Index", roles: Roles, name: str) -> None:
             rows=len(codes),
             fewest=FEWEST_ROWS_PER_CLASS,
         )
-
-
-@contextmanager
-def _full_disk_named() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise StorageFull from error
-        raise
 
 
 # First pass: any form becomes Parquet, and every column is profiled ---------------------------------------------------

@@ -1,6 +1,5 @@
 """Files on their way in: kept in the data folder until the job that reads them."""
 
-import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import BinaryIO
 
 from viveiro.errors import StorageFull
 from viveiro.settings import Settings
+from viveiro.storage import NO_ROOM
 from viveiro.types import is_name, new_id
 
 
@@ -41,6 +41,6 @@ def receive_file(settings: Settings, size: int | None) -> Iterator[IncomingFile]
             yield IncomingFile(path.name, file)
     except BaseException as error:
         path.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise StorageFull from error
         raise

@@ -1,6 +1,5 @@
 """Errors become answers here and nowhere else: `{"error": …}` with the headers that huggingface_hub reads."""
 
-import errno
 import re
 import unicodedata
 from typing import Final
@@ -27,6 +26,7 @@ from viveiro.errors import (
 )
 from viveiro.http.urls import public_url
 from viveiro.locale import Sentence, current_language, problem, recognised, translate
+from viveiro.storage import NO_ROOM
 
 log = structlog.get_logger()
 
@@ -163,7 +163,7 @@ async def _on_pool_timeout(request: Request, error: Exception) -> Response:
 
 
 async def _on_os_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
         log.error("storage_full", path=request.url.path)
         return error_response(StorageFull())
     raise error

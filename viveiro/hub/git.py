@@ -14,6 +14,7 @@ import pygit2
 from pygit2.enums import ConfigLevel, ObjectType, RepositoryOpenFlag
 
 from viveiro.errors import StorageFull
+from viveiro.storage import NO_ROOM
 
 MAIN: Final = "refs/heads/main"
 BRANCHES: Final = "refs/heads/"
@@ -29,7 +30,6 @@ UNREACHABLE_FOR: Final = "1.week.ago"
 SCARCE_BYTES: Final = 32 * 2**20
 """With less room than this, a write that fails without a reason failed for want of it: no single object is larger."""
 
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_REASON: Final = "no error"
 """What libgit2 says when a loose object could not be written whole."""
 
@@ -172,7 +172,7 @@ def full_disk_said(folder: Path | str) -> Iterator[None]:
     try:
         yield
     except (OSError, pygit2.GitError) as error:
-        if getattr(error, "errno", None) in _NO_ROOM or os.strerror(errno.ENOSPC) in str(error):
+        if getattr(error, "errno", None) in NO_ROOM or os.strerror(errno.ENOSPC) in str(error):
             raise StorageFull from error
         if str(error) == _NO_REASON and shutil.disk_usage(folder).free < SCARCE_BYTES:
             raise StorageFull from error

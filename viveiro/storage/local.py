@@ -9,7 +9,6 @@ One file system holds all of it, so a blob appears by rename: whole, or not at a
 when its last part is in, `content` is hashed and renamed.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -32,6 +31,7 @@ from viveiro.errors import (
     StorageFull,
     Unavailable,
 )
+from viveiro.storage.room import full_disk_named
 from viveiro.storage.types import BlobWriter, Bytes, PartialUpload, PartWriter, StoredBlob
 
 READ_BYTES: Final = 2**20
@@ -39,7 +39,6 @@ LOCK_PATIENCE_SECONDS: Final = 10.0
 """How long to wait for a part whose connection has just been cut and not yet been noticed."""
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class LocalBlobStore:
@@ -68,7 +67,7 @@ class LocalBlobStore:
 
     @contextmanager
     def writer(self, sha256: str | None = None, size: int | None = None) -> Iterator[BlobWriter]:
-        with _full_disk_said():
+        with full_disk_named():
             self._incoming.mkdir(parents=True, exist_ok=True)
             _require_room(self._incoming, size or 0)
             # In the store's own file system, not in /tmp: a rename is atomic only within one.
@@ -86,7 +85,7 @@ class LocalBlobStore:
 
     @contextmanager
     def part_writer(self, upload: PartialUpload, number: int) -> Iterator[PartWriter]:
-        with _full_disk_said(), self._content(upload.id, fcntl.LOCK_SH) as descriptor:
+        with full_disk_named(), self._content(upload.id, fcntl.LOCK_SH) as descriptor:
             _require_room(self._uploads, upload.part_size(number))
             marker = self._marker(upload.id, number)
             marker.unlink(missing_ok=True)
@@ -185,7 +184,7 @@ class _LocalBlobWriter:
         if self._announced_size is not None and self._size > self._announced_size:
             raise SizeMismatch(self._announced_size, self._size)
         self._hash.update(data)
-        with _full_disk_said():
+        with full_disk_named():
             _write_at(self._descriptor, data, self._size - len(data))
 
     def finish(self) -> StoredBlob:
@@ -194,7 +193,7 @@ class _LocalBlobWriter:
         actual = self._hash.hexdigest()
         if self._announced_sha256 is not None and self._announced_sha256 != actual:
             raise ChecksumMismatch(self._announced_sha256, actual)
-        with _full_disk_said():
+        with full_disk_named():
             self._store.keep(self._partial, self._descriptor, actual)
         return StoredBlob(actual, self._size)
 
@@ -210,7 +209,7 @@ class _LocalPartWriter:
     def write(self, data: Bytes) -> None:
         if self._size + len(data) > self._announced_size:
             raise SizeMismatch(self._announced_size, self._size + len(data))
-        with _full_disk_said():
+        with full_disk_named():
             _write_at(self._descriptor, data, self._offset + self._size)
         self._size += len(data)
 
@@ -218,20 +217,10 @@ class _LocalPartWriter:
         """Not synced to disk: a part is a convenience, and the whole is verified before anything is promised."""
         if self._size != self._announced_size:
             raise SizeMismatch(self._announced_size, self._size)
-        with _full_disk_said(), self._marker.open("wb") as marker:
+        with full_disk_named(), self._marker.open("wb") as marker:
             os.utime(marker.fileno())
             # From the open file: the same part sent again may remove the name at any moment.
             return _etag(self._marker, os.fstat(marker.fileno()))
-
-
-@contextmanager
-def _full_disk_said() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise StorageFull from error
-        raise
 
 
 def _require_room(folder: Path, size: int) -> None:

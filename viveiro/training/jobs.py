@@ -1,6 +1,5 @@
 """What the worker does for runs."""
 
-import errno
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from viveiro.datasets.service import dataset_ref, open_revision
 from viveiro.db import utc_now
-from viveiro.errors import JobCancelled, RepoNotFound, StorageFull, Unavailable, ViveiroError
+from viveiro.errors import JobCancelled, RepoNotFound, Unavailable, ViveiroError
 from viveiro.hub.folders import Publication, Publisher
 from viveiro.hub.imports import check_out_base
 from viveiro.jobs.context import JobContext, JobStopped
@@ -21,6 +20,7 @@ from viveiro.jobs.kinds import job_kind
 from viveiro.jobs.schedules import schedule
 from viveiro.jobs.types import Isolation
 from viveiro.settings import Settings
+from viveiro.storage import full_disk_named
 from viveiro.training.adapting import Ingredients, adapt, weigh
 from viveiro.training.description import Revision, RunDescription
 from viveiro.training.reproducing import read_record
@@ -32,7 +32,6 @@ MOST_STARTS: Final = 8
 """A run that was killed goes on from its checkpoint, so starting it again is cheap."""
 POINTS_OF_A_RUN: Final = 200
 """Of the training loss: as many as a picture of it can show."""
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 # What a run meets in its own data and weights, it would meet again: only what comes from outside is worth another start.
@@ -41,7 +40,7 @@ def train_run(job: JobContext, *, run_id: str) -> dict[str, Any]:
     """Adapt, evaluate, publish, once: an attempt that finds the run's commit in the hub only has to write it down."""
     with job.database.read() as session:
         run = load_run(session, run_id)
-    with Publisher.of_job(job) as publisher, _full_disk_named():
+    with Publisher.of_job(job) as publisher, full_disk_named():
         try:
             return _attempt(job, publisher, run)
         except JobStopped:
@@ -65,7 +64,7 @@ def _attempt(job: JobContext, publisher: Publisher, run: Run) -> dict[str, Any]:
 @job_kind("run-estimate")
 def estimate_run(job: JobContext, *, description: dict[str, Any]) -> dict[str, Any]:
     """What a run of this description would need here. Refuses as the run would."""
-    with Publisher.of_job(job) as publisher, _full_disk_named():
+    with Publisher.of_job(job) as publisher, full_disk_named():
         given = _gather(job, publisher, job.id, RunDescription.model_validate(description))
         estimate = weigh(given, Narrator(job))
     shutil.rmtree(job.folder, ignore_errors=True)
@@ -153,17 +152,6 @@ def _no_empty_repo_left(publisher: Publisher, ref: RepoRef) -> Iterator[None]:
         with suppress(ViveiroError, OSError, DBAPIError):
             if is_new and hub.count_commits(repo := hub.get_repo(viewer, ref), hub.resolve(repo, "main")) == 1:
                 hub.delete_repo(viewer, ref)
-        raise
-
-
-@contextmanager
-def _full_disk_named() -> Iterator[None]:
-    """Libraries that write files know only the system's word for it."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise StorageFull from error
         raise
 
 
