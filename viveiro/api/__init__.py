@@ -9,12 +9,12 @@ from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from viveiro import __version__
-from viveiro.api.inference.admissions import Admissions
 from viveiro.db import Database
 from viveiro.http.errors import install_error_handlers
 from viveiro.http.language import LanguageMiddleware
 from viveiro.http.request_id import RequestIdMiddleware
 from viveiro.hub.service import Hub
+from viveiro.serving.admissions import Admissions
 from viveiro.serving.hosts import Hosts
 from viveiro.settings import Settings
 from viveiro.storage import LocalBlobStore

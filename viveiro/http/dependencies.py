@@ -10,10 +10,12 @@ from viveiro.db import Database
 from viveiro.errors import Forbidden, NotAuthenticated
 from viveiro.http.sign_in import viewer_of
 from viveiro.hub.service import Hub
+from viveiro.serving.admissions import Admissions
+from viveiro.serving.hosts import Hosts
 from viveiro.settings import Settings
 from viveiro.storage import BlobStore
 
-# These four are async so that reading an attribute does not cost a trip to a thread.
+# These are async so that reading an attribute does not cost a trip to a thread.
 
 
 async def _settings(request: Request) -> Settings:
@@ -36,6 +38,16 @@ async def _hub(request: Request) -> Hub:
     return hub
 
 
+async def _hosts(request: Request) -> Hosts:
+    hosts: Hosts = request.app.state.hosts
+    return hosts
+
+
+async def _admissions(request: Request) -> Admissions:
+    admissions: Admissions = request.app.state.admissions
+    return admissions
+
+
 def _viewer(request: Request, tasks: BackgroundTasks) -> Viewer:
     return viewer_of(request, tasks)
 
@@ -44,6 +56,8 @@ SettingsDep = Annotated[Settings, Depends(_settings)]
 DatabaseDep = Annotated[Database, Depends(_database)]
 BlobsDep = Annotated[BlobStore, Depends(_blobs)]
 HubDep = Annotated[Hub, Depends(_hub)]
+HostsDep = Annotated[Hosts, Depends(_hosts)]
+AdmissionsDep = Annotated[Admissions, Depends(_admissions)]
 ViewerDep = Annotated[Viewer, Depends(_viewer)]
 """Whoever asks, or ANONYMOUS. A bad credential raises InvalidCredentials: it never passes for none."""
 

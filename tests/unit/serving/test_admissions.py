@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from viveiro.api.inference.admissions import MOST, SECONDS, Admissions
+from viveiro.serving.admissions import MOST, SECONDS, Admissions
 from viveiro.serving.types import Endpoint
 from viveiro.types import Resource, Visibility
 

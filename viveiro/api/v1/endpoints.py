@@ -4,13 +4,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict
-from starlette.concurrency import run_in_threadpool
 
-from viveiro.api.inference.models import AdmissionsDep, HostsDep
-from viveiro.http.dependencies import DatabaseDep, HubDep, SignedInDep, ViewerDep
+from viveiro.http.dependencies import AdmissionsDep, DatabaseDep, HostsDep, HubDep, SignedInDep, ViewerDep
 from viveiro.http.urls import public_url
-from viveiro.serving import service
-from viveiro.serving.types import Endpoint, EngineChoice
+from viveiro.serving import deployment
+from viveiro.serving.deployment import EndpointStatus
+from viveiro.serving.types import EngineChoice
 from viveiro.types import RepoId
 
 router = APIRouter(prefix="/api/v1/endpoints", tags=["endpoints"])
@@ -40,29 +39,22 @@ async def deploy(
 ) -> dict[str, Any]:
     """Answers when the model is loaded. One that does not load changes nothing: what was served before still is."""
     repo_id = RepoId.parse(body.model)
-    chosen = await run_in_threadpool(service.choose, hub, viewer, repo_id, body.revision, body.engine)
-    await hosts.ready(chosen)
-    before = await run_in_threadpool(service.served_now, hub.database, repo_id)
-    endpoint = await run_in_threadpool(service.save, hub.database, viewer, chosen)
-    admissions.forget_all()
-    if before is not None:
-        await hosts.stop(before)
-    return await _described(endpoint, hosts, request)
+    status = await deployment.deploy(hub, hosts, admissions, viewer, repo_id, body.revision, body.engine)
+    return _as_json(status, request)
 
 
 @router.get("")
 async def list_endpoints(
     viewer: ViewerDep, database: DatabaseDep, hosts: HostsDep, request: Request
 ) -> list[dict[str, Any]]:
-    endpoints = await run_in_threadpool(service.list_endpoints, database, viewer)
-    return [await _described(endpoint, hosts, request) for endpoint in endpoints]
+    return [_as_json(status, request) for status in await deployment.list_statuses(database, hosts, viewer)]
 
 
 @router.get("/{namespace}/{name}")
 async def info(
     repo_id: RepoIdDep, viewer: ViewerDep, database: DatabaseDep, hosts: HostsDep, request: Request
 ) -> dict[str, Any]:
-    return await _described(await run_in_threadpool(service.info, database, viewer, repo_id), hosts, request)
+    return _as_json(await deployment.info(database, hosts, viewer, repo_id), request)
 
 
 @router.delete("/{namespace}/{name}")
@@ -70,14 +62,8 @@ async def undeploy(
     repo_id: RepoIdDep, viewer: SignedInDep, database: DatabaseDep, hosts: HostsDep, admissions: AdmissionsDep
 ) -> dict[str, Any]:
     """The model's files stay in the hub; only its process ends."""
-    endpoint = await run_in_threadpool(service.undeploy, database, viewer, repo_id)
-    admissions.forget_all()
-    await hosts.stop(endpoint)
-    return endpoint.to_json()
+    return (await deployment.undeploy(database, hosts, admissions, viewer, repo_id)).to_json()
 
 
-async def _described(endpoint: Endpoint, hosts: HostsDep, request: Request) -> dict[str, Any]:
-    """With the engine that runs it, where one does."""
-    state = await hosts.state(endpoint)
-    engine = state.get("stats", {}).pop("engine", endpoint.engine)
-    return {**endpoint.to_json(), **state, "engine": engine, "url": f"{public_url(request)}{endpoint.path}"}
+def _as_json(status: EndpointStatus, request: Request) -> dict[str, Any]:
+    return {**status.to_json(), "url": f"{public_url(request)}{status.endpoint.path}"}
