@@ -1,7 +1,7 @@
 """`make messages`: gather the sentences that people read from the code, and bring the catalogue up to date with them.
 
 Found by reading the syntax, because templates stand where they are needed: in the constructors of errors, in calls of
-the functions below, and in what commands say of themselves. What is new waits in the catalogue with an empty msgstr.
+the functions below (in pages too), and in what commands say of themselves. What is new waits in the catalogue with an empty msgstr.
 """
 
 import ast
@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
+from jinja2 import Environment, nodes
 
 import viveiro
 from viveiro.errors import ViveiroError
@@ -23,7 +24,7 @@ from viveiro.locale import ENGLISH, LANGUAGES
 from viveiro.locale.catalogue import DOMAIN, po_file
 
 PACKAGE: Final = Path(viveiro.__file__).parent
-FUNCTIONS: Final = {"Sentence": 0, "translate": 0, "_": 0, "say": 0, "ask_before": 0, "Finding": 2, "Registry": 0}
+FUNCTIONS: Final = {"Sentence": 0, "translate": 0, "_": 0, "rich": 0, "say": 0, "ask_before": 0, "Finding": 2, "Registry": 0}
 """Whoever is called with a template, and which of its arguments that is."""
 DECLARATIONS: Final = ("help", "metavar")
 """Keywords by which commands explain themselves."""
@@ -60,7 +61,8 @@ def updated(language: str) -> Catalog:
 def extracted() -> dict[str, set[str]]:
     """Every sentence of the package, with the files that say it."""
     found: dict[str, set[str]] = {}
-    for file, _, text, _, _ in extract_from_dir(PACKAGE, method_map=[("**.py", f"{__name__}:sentences")]):
+    methods = [("**.py", f"{__name__}:sentences"), ("**.html", f"{__name__}:sentences_of_pages")]
+    for file, _, text, _, _ in extract_from_dir(PACKAGE, method_map=methods):
         found.setdefault(str(text), set()).add(f"viveiro/{file}")
     return found
 
@@ -74,6 +76,24 @@ def sentences(file: IO[bytes], _keywords: object, _comments: object, options: ob
     for function in _commands(tree):
         if docstring := ast.get_docstring(function):
             yield function.lineno, None, cleandoc(docstring), []
+
+
+def sentences_of_pages(file: IO[bytes], _keywords: object, _comments: object, options: object) -> Iterator[Found]:
+    """The same for Jinja's templates, where `_` and `rich` are called."""
+    tree = Environment().parse(file.read().decode())
+    for call in tree.find_all(nodes.Call):
+        if isinstance(call.node, nodes.Name) and call.node.name in FUNCTIONS and call.args:
+            for text in filter(has_words, _literals_of_page(call.args[0])):
+                yield call.lineno, None, text, []
+
+
+def _literals_of_page(place: nodes.Expr) -> Iterator[str]:
+    match place:
+        case nodes.Const(value=str(text)):
+            yield text
+        case nodes.CondExpr(expr1=one, expr2=other) if other is not None:
+            yield from _literals_of_page(one)
+            yield from _literals_of_page(other)
 
 
 def templates(tree: ast.AST) -> Iterator[ast.expr]:

@@ -76,11 +76,12 @@ def register_everything() -> None:
 
 
 def create_app(settings: Settings) -> "FastAPI":
-    """The web application. Pure composition: routes live in `api/`, their state in `app.state`."""
+    """The web application. Pure composition: routes live in `api/` and `web/`, their state in `app.state`."""
     from viveiro.api import build_application
+    from viveiro.web import install_pages
 
     register_everything()
-    return build_application(settings)
+    return build_application(settings, install_pages)
 
 
 def web(settings: Settings) -> int:

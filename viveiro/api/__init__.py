@@ -1,6 +1,6 @@
 """The web application: what `app.create_app` composes from routers and shared state."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Final
@@ -35,7 +35,8 @@ ROUTERS: Final = (
 the Hub's own routes come last, because `/{namespace}/{name}/…` matches much."""
 
 
-def build_application(settings: Settings) -> FastAPI:
+def build_application(settings: Settings, extend: Callable[[FastAPI], None] = lambda _app: None) -> FastAPI:
+    """`extend` adds to it what is above this layer, inside the outermost middleware: the pages."""
     app = FastAPI(
         title="Viveiro",
         version=__version__,
@@ -54,6 +55,7 @@ def build_application(settings: Settings) -> FastAPI:
         router: APIRouter = import_module(module).router
         app.include_router(router)
     install_error_handlers(app)
+    extend(app)
     app.add_middleware(LanguageMiddleware)
     app.add_middleware(RequestIdMiddleware)
     return app

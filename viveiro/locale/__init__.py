@@ -7,9 +7,9 @@
 Templates stand there literally, never as f-strings: `make messages` gathers them by reading the code.
 """
 
-from viveiro.locale.figures import moment, number
+from viveiro.locale.figures import moment, number, since
 from viveiro.locale.foreign import problem, recognised
-from viveiro.locale.languages import ENGLISH, LANGUAGES, current_language, language_of_header, speaking
+from viveiro.locale.languages import ENGLISH, LANGUAGES, current_language, language_of_header, offered, speaking
 from viveiro.locale.sentences import Sentence, restored, stored
 from viveiro.locale.translation import translate, translator
 
@@ -21,9 +21,11 @@ __all__ = [
     "language_of_header",
     "moment",
     "number",
+    "offered",
     "problem",
     "recognised",
     "restored",
+    "since",
     "speaking",
     "stored",
     "translate",

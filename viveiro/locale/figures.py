@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from viveiro.locale.languages import ENGLISH, current_language
+from viveiro.locale.languages import ENGLISH, PSEUDO, current_language
+from viveiro.locale.pseudo import pseudo
 
 
 def number(value: float, decimals: int = 0) -> str:
     """0.8734 is 0.873 to the one and 0,873 to the other."""
-    if current_language() == ENGLISH:
+    if _locale() == ENGLISH:
         return f"{value:,.{decimals}f}"
     from babel.numbers import format_decimal
 
@@ -18,12 +19,20 @@ def number(value: float, decimals: int = 0) -> str:
 def moment(at: datetime) -> str:
     """To the minute, in this machine's time zone."""
     here = at.astimezone()
-    if current_language() == ENGLISH:
+    if _locale() == ENGLISH:
         return f"{here:%Y-%m-%d %H:%M}"
     from babel.dates import format_datetime
 
     return format_datetime(here, "dd/MM/yyyy HH:mm", locale=_locale())
 
 
+def since(at: datetime, now: datetime) -> str:
+    """How long ago, roughly: `3 hours ago`."""
+    from babel.dates import format_timedelta
+
+    said: str = format_timedelta(at - now, add_direction=True, locale=_locale())
+    return pseudo(said) if current_language() == PSEUDO else said
+
+
 def _locale() -> str:
-    return current_language().replace("-", "_")
+    return ENGLISH if current_language() == PSEUDO else current_language().replace("-", "_")

@@ -9,6 +9,7 @@ from typing import Final
 ENGLISH: Final = "en"
 LANGUAGES: Final = {ENGLISH: ENGLISH, "pt": "pt-BR"}
 """By the first part of what a caller asks for: whoever reads pt-PT is nearer to pt-BR than to English."""
+PSEUDO: Final = "en-XA"
 _VARIABLES: Final = ("VIVEIRO_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
 _reader: ContextVar[str | None] = ContextVar("reader", default=None)
@@ -32,17 +33,19 @@ def speaking(language: str) -> Iterator[None]:
 def language_of_environment(environment: Mapping[str, str]) -> str:
     """As the locale's messages, unless VIVEIRO_LANGUAGE says otherwise: the first variable that is set counts."""
     wanted = next((value for name in _VARIABLES if (value := environment.get(name))), "")
-    return _offered(wanted) or ENGLISH
+    return offered(wanted) or ENGLISH
 
 
 def language_of_header(accept_language: str) -> str:
     """The offered language that stands highest in an Accept-Language header. English is for all who ask for neither."""
     ranked = sorted(map(_ranked, accept_language.split(",")), key=lambda pair: -pair[1])
-    return next((offered for tag, weight in ranked if weight > 0 and (offered := _offered(tag))), ENGLISH)
+    return next((known for tag, weight in ranked if weight > 0 and (known := offered(tag))), ENGLISH)
 
 
-def _offered(tag: str) -> str | None:
-    """`pt_BR.UTF-8`, `pt-br` and `pt` mean one language."""
+def offered(tag: str) -> str | None:
+    """`pt_BR.UTF-8`, `pt-br` and `pt` mean one language. None for one that nobody has translated to."""
+    if tag.strip() == PSEUDO:
+        return PSEUDO
     return LANGUAGES.get(tag.strip().lower().replace("-", "_").partition("_")[0].partition(".")[0])
 
 

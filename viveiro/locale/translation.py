@@ -1,11 +1,14 @@
 """From a sentence to the reader's words."""
 
 from viveiro.locale.catalogue import catalogue
-from viveiro.locale.languages import ENGLISH, current_language
+from viveiro.locale.languages import ENGLISH, PSEUDO, current_language
+from viveiro.locale.pseudo import pseudo
 from viveiro.locale.sentences import Sentence, Translate
 
 
 def translator(language: str) -> Translate:
+    if language == PSEUDO:
+        return pseudo
     return str if language == ENGLISH else catalogue(language).gettext
 
 
