@@ -1,4 +1,4 @@
-"""`make vendor`: fetch what pages load from other projects, checked against the sums below, into `viveiro/web/static/vendor`.
+"""`make vendor`: fetch what pages and their tests load from other projects, checked against the sums below.
 
 The result is committed: neither an installation nor a contributor needs npm. To renew a package, change its version, take
 its sum from `npm view NAME@VERSION dist.integrity`, run this, and look at the pages.
@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-TARGET: Final = Path(__file__).resolve().parents[1] / "viveiro" / "web" / "static" / "vendor"
+ROOT: Final = Path(__file__).resolve().parents[1]
+PAGES: Final = ROOT / "viveiro" / "web" / "static" / "vendor"
+TESTS: Final = ROOT / "tests" / "browser" / "axe"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Package:
     sha512: str
     licence: str
     files: Mapping[str, str]
+    folder: Path = PAGES
 
 
 PACKAGES: Final = {
@@ -58,16 +61,27 @@ PACKAGES: Final = {
         "OFL-1.1",
         {"files/instrument-sans-latin-wght-normal.woff2": "instrument-sans.woff2"},
     ),
+    "axe-core": Package(
+        "4.14.1",
+        "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+        "MPL-2.0",
+        {"axe.min.js": "axe.js"},
+        TESTS,
+    ),
 }
 
 
 def main() -> None:
-    TARGET.mkdir(parents=True, exist_ok=True)
-    lines = ["What lies in this folder is other people's work, as they published it on npm. `make vendor` fetches it."]
-    for name, package in PACKAGES.items():
-        _unpack(name, package)
-        lines.append(f"\n{name} {package.version}, {package.licence}: {', '.join(package.files.values())}")
-    (TARGET / "LICENCES.txt").write_text("\n".join(lines) + "\n")
+    for folder in (PAGES, TESTS):
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = [
+            "What lies in this folder is other people's work, as they published it on npm. `make vendor` fetches it."
+        ]
+        for name, package in PACKAGES.items():
+            if package.folder == folder:
+                _unpack(name, package)
+                lines.append(f"\n{name} {package.version}, {package.licence}: {', '.join(package.files.values())}")
+        (folder / "LICENCES.txt").write_text("\n".join(lines) + "\n")
 
 
 def _unpack(name: str, package: Package) -> None:
@@ -88,16 +102,16 @@ def _unpack(name: str, package: Package) -> None:
                 member = tar.extractfile(f"package/{inside}")
                 assert member is not None
                 content = member.read()
-                (TARGET / ours).write_bytes(content)
-            _keep_licence(tar, name)
+                (package.folder / ours).write_bytes(content)
+            _keep_licence(tar, package.folder / f"{name.rpartition('/')[2]}.LICENCE.txt")
 
 
-def _keep_licence(tar: tarfile.TarFile, name: str) -> None:
+def _keep_licence(tar: tarfile.TarFile, kept: Path) -> None:
     for member in tar.getmembers():
         if member.name.lower() in ("package/license", "package/license.md", "package/license.txt"):
             content = tar.extractfile(member)
             assert content is not None
-            (TARGET / f"{name.rpartition('/')[2]}.LICENCE.txt").write_bytes(content.read())
+            kept.write_bytes(content.read())
 
 
 if __name__ == "__main__":
