@@ -1,0 +1,129 @@
+"""What a model's page shows beside its card: scores, a widget to try it, snippets, and where it comes from.
+
+The page includes `models/_metrics.html`, `_widget.html`, `_snippets.html` and `_lineage.html`, which read `panels`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from viveiro.accounts.service import can, may_infer
+from viveiro.accounts.types import Viewer
+from viveiro.errors import EntryNotFound, NotFound
+from viveiro.hub.service import Hub
+from viveiro.hub.types import Repo
+from viveiro.serving import deployment
+from viveiro.serving.deployment import EndpointStatus
+from viveiro.training.types import RECORD_FILE
+from viveiro.types import Action
+from viveiro.web import scores
+from viveiro.web.scores import Line, Record, Rival, Told, Verdict
+
+LARGEST_RECORD: Final = 8 * 2**20
+MOST_EXAMPLES: Final = 4
+WITH_WIDGET: Final = frozenset({"text-classification"})
+"""Tasks whose answers `widget.js` can draw."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPanel:
+    """Of a model that was made here, measured beside its baselines; else `told`, what its card says."""
+
+    verdict: Verdict | None = None
+    lines: tuple[Line, ...] = ()
+    rivals: tuple[Rival, ...] = ()
+    test_rows: int = 0
+    primary: str = ""
+    told: tuple[Told, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Widget:
+    """What it takes to try a model.
+
+    Attributes:
+        status: of its endpoint, None where there is none.
+        may_infer: the viewer may have it compute.
+        may_deploy: the viewer may write to the repo.
+        moved: main is no longer the commit that is served.
+        examples: texts to try.
+        has_form: `widget.js` can draw what it answers.
+    """
+
+    model: str
+    task: str | None
+    status: EndpointStatus | None
+    may_infer: bool
+    may_deploy: bool
+    moved: bool
+    examples: tuple[str, ...]
+    has_form: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPanels:
+    metrics: MetricsPanel | None
+    widget: Widget
+
+
+async def model_panels(request: Request, viewer: Viewer, hub: Hub, repo: Repo, sha: str) -> ModelPanels:
+    """Of a model repo that the viewer may see, at a commit."""
+    record = await run_in_threadpool(published_record, hub, viewer, repo, sha)
+    return ModelPanels(
+        metrics=metrics_panel(record, repo.card),
+        widget=await widget_of(request, viewer, hub, repo),
+    )
+
+
+def metrics_panel(record: Record | None, card: dict[str, Any]) -> MetricsPanel | None:
+    if record is not None:
+        return MetricsPanel(
+            verdict=scores.verdict(record),
+            lines=tuple(scores.lines(record)),
+            rivals=tuple(scores.rivals(record)),
+            test_rows=record.rows.get("test", 0),
+            primary=record.primary,
+        )
+    told = tuple(scores.scores_of_card(card))
+    return MetricsPanel(told=told) if told else None
+
+
+def published_record(hub: Hub, viewer: Viewer, repo: Repo, sha: str) -> Record | None:
+    """What the commit says of the run that made it; None to those who may not read the repo's files."""
+    if not can(viewer, Action.READ, repo.resource):
+        return None
+    try:
+        entry = hub.entry(repo, sha, RECORD_FILE)
+    except EntryNotFound:
+        return None
+    if entry.type != "file" or entry.size > LARGEST_RECORD:
+        return None
+    try:
+        return scores.read_record(orjson.loads(b"".join(hub.stream_file(repo, entry))))
+    except orjson.JSONDecodeError:
+        return None
+
+
+async def widget_of(request: Request, viewer: Viewer, hub: Hub, repo: Repo) -> Widget:
+    status = await _status(request, viewer, hub, repo)
+    task = status.endpoint.task if status is not None else repo.pipeline_tag
+    return Widget(
+        model=repo.name,
+        task=task,
+        status=status,
+        may_infer=may_infer(viewer, repo.resource),
+        may_deploy=can(viewer, Action.WRITE, repo.resource),
+        moved=status is not None and repo.head_sha is not None and status.endpoint.sha != repo.head_sha,
+        examples=scores.examples_of_card(repo.card, MOST_EXAMPLES),
+        has_form=task in WITH_WIDGET,
+    )
+
+
+async def _status(request: Request, viewer: Viewer, hub: Hub, repo: Repo) -> EndpointStatus | None:
+    try:
+        return await deployment.info(hub.database, request.app.state.hosts, viewer, repo.ref.repo_id)
+    except NotFound:
+        return None
