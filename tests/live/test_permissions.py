@@ -134,7 +134,12 @@ ADMINISTRATORS_ONLY = {"GET /api/v1/backup", "POST /api/v1/hub/fsck", "POST /api
 OWNERS_ONLY = {
     *("GET /api/v1/jobs", "GET /api/v1/jobs/{job_id}", "GET /api/v1/jobs/{job_id}/events"),
     *("GET /api/v1/jobs/{job_id}/logs", "POST /api/v1/jobs/{job_id}/cancel"),
-    *("GET /api/v1/runs", "GET /api/v1/runs/{run_id}", "GET /api/v1/runs/{run_id}/points"),
+    *(
+        "GET /api/v1/runs",
+        "GET /api/v1/runs/{run_id}",
+        "GET /api/v1/runs/{run_id}/points",
+        "GET /api/v1/runs/{run_id}/curves",
+    ),
     "POST /api/v1/runs/{run_id}/cancel",
 }
 """Jobs name repos, and only the one who started a job sees it: `TestJobs`."""

@@ -1,9 +1,10 @@
 """Every SQL statement about runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
+import orjson
+from sqlalchemy import Select, Text, cast, select
 from sqlalchemy.orm import Session
 
 from viveiro.jobs.tables import JobEventRow, JobRow
@@ -36,6 +37,15 @@ def points(session: Session, job_id: str, after: int, limit: int) -> list[Point]
         .limit(limit)
     )
     return [Point(row.seq, row.at, row.data) for row in session.scalars(statement)]
+
+
+def all_points(session: Session, job_id: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(seq, fields) of every point. A long run has thousands: read one by one, they are never all in memory."""
+    statement = select(JobEventRow.seq, cast(JobEventRow.data, Text)).where(
+        JobEventRow.job_id == job_id, JobEventRow.type == JobEventType.METRICS.value
+    )
+    for seq, text in session.execute(statement.order_by(JobEventRow.seq).execution_options(yield_per=1000)):
+        yield seq, orjson.loads(text)
 
 
 def ended_but_not_noted(session: Session, limit: int) -> list[tuple[RunRow, Run]]:

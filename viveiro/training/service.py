@@ -13,6 +13,7 @@ from viveiro.hub.service import Hub
 from viveiro.jobs.outbox import publish
 from viveiro.jobs.service import cancel_job, enqueue
 from viveiro.training import queries
+from viveiro.training.curves import Curves, curves_of_history, curves_of_points
 from viveiro.training.description import Revision, RunDescription
 from viveiro.training.reproducing import description_to_repeat, record_of_model, record_of_run
 from viveiro.training.resolving import resolve
@@ -33,6 +34,7 @@ __all__ = [
     "load_run",
     "note_success",
     "reproduce_run",
+    "run_curves",
     "run_points",
     "settle_runs",
     "start_run",
@@ -99,6 +101,13 @@ def _record_to_reproduce(hub: Hub, viewer: Viewer, of: str) -> dict[str, Any]:
 def run_points(session: Session, viewer: Viewer, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Point]:
     """What it measured on its way, from point `after` on, exclusive; none any more once its job is forgotten."""
     return queries.points(session, get_run(session, viewer, run_id).job_id, after, limit)
+
+
+def run_curves(session: Session, run: Run) -> Curves:
+    """Of a run that the viewer was given. Once its job is forgotten, what the result kept: one value an epoch."""
+    curves = curves_of_points(queries.all_points(session, run.job_id))
+    history = (run.result or {}).get("history") or ()
+    return curves_of_history(history) if not curves.series and history else curves
 
 
 def get_run(session: Session, viewer: Viewer, run_id: str) -> Run:

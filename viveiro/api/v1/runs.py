@@ -79,6 +79,21 @@ def points(
         return service.run_points(session, viewer, run_id, after=after, limit=limit)
 
 
+@router.get("/{run_id}/curves")
+def curves(
+    run_id: str,
+    viewer: SignedInDep,
+    database: DatabaseDep,
+    most: Annotated[
+        int, Query(ge=2, le=10_000, description="Values in a series at most; peaks and ends are kept.")
+    ] = 1000,
+) -> dict[str, Any]:
+    """To draw: `x` in epochs, and series such as train_loss, eval_loss and eval_f1_macro, null where they have no value."""
+    with database.read() as session:
+        found = service.run_curves(session, service.get_run(session, viewer, run_id))
+    return found.decimated(most).to_json()
+
+
 @router.post("/{run_id}/cancel")
 def cancel(run_id: str, viewer: SignedInDep, database: DatabaseDep) -> dict[str, Any]:
     """A queued run ends at once. A running one is asked to stop, and killed when it does not."""
