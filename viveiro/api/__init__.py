@@ -13,6 +13,7 @@ from viveiro.db import Database
 from viveiro.http.errors import install_error_handlers
 from viveiro.http.language import LanguageMiddleware
 from viveiro.http.request_id import RequestIdMiddleware
+from viveiro.hub.facets import Facets
 from viveiro.hub.service import Hub
 from viveiro.serving.admissions import Admissions
 from viveiro.serving.hosts import Hosts
@@ -49,6 +50,7 @@ def build_application(settings: Settings, extend: Callable[[FastAPI], None] = la
     app.state.database = Database(settings.sqlalchemy_url)
     app.state.blobs = LocalBlobStore(settings.storage_dir)
     app.state.hub = Hub(app.state.database, settings, app.state.blobs)
+    app.state.facets = Facets(app.state.database)
     app.state.hosts = Hosts(settings, app.state.database, app.state.hub)
     app.state.admissions = Admissions()
     for module in ROUTERS:

@@ -30,8 +30,17 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from viveiro.accounts.tables import AccountRow
 from viveiro.accounts.types import TokenRole, TokenScope, Viewer
 from viveiro.db import Base
-from viveiro.hub.tables import BlobRow, DownloadRow, LikeRow, PendingPushRow, RepoBlobRow, RepoRow, RepoTagRow
-from viveiro.hub.types import Like, Liker, Position, RefUpdate, Repo, RepoIndex, RepoQuery, RepoSort
+from viveiro.hub.tables import (
+    BlobRow,
+    DownloadRow,
+    LikeRow,
+    PendingPushRow,
+    RepoBlobRow,
+    RepoChangeRow,
+    RepoRow,
+    RepoTagRow,
+)
+from viveiro.hub.types import Like, Liker, Position, RefUpdate, Repo, RepoIndex, RepoQuery, RepoSort, RepoTraits
 from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
 
 _AT_ONCE: Final = 500
@@ -76,6 +85,8 @@ _FILTERED_BY: Final = (
     *(RepoRow.id, RepoRow.folded_name, RepoRow.visibility, RepoRow.owner_id, RepoRow.gated),
     *(RepoRow.parameters, RepoRow.pipeline_tag, RepoRow.library_name),
 )
+_COUNTS: Final = frozenset({"downloads", "downloads_all_time", "likes", "trending_score", "used_storage"})
+"""Columns that no filter asks for."""
 _MANY: Final = 10_000
 _COUNTED: Final = 50_000
 
@@ -268,6 +279,84 @@ def tags_in_use(session: Session, viewer: Viewer, kind: RepoKind) -> Sequence[st
     return session.scalars(select(tags.c.tag).where(carried).order_by(tags.c.tag)).all()
 
 
+# What filters look at, for `facets.py` --------------------------------------------------------------------------------
+
+_CHANGES: Final = 0
+"""The row of `repo_changes` that holds the last number given."""
+
+
+def _note_change(session: Session, pk: int) -> None:
+    """Whoever takes a number holds the row that gives them until the transaction ends.
+
+    So numbers become visible in their order, and who has seen one has seen all below it.
+    """
+    table = RepoChangeRow
+    given = _insert_for(session)(table).values(repo_id=_CHANGES, number=1)
+    given = given.on_conflict_do_update(index_elements=[table.repo_id], set_={"number": table.number + 1})
+    number = session.scalar(given.returning(table.number))
+    noted = _insert_for(session)(table).values(repo_id=pk, number=number)
+    session.execute(noted.on_conflict_do_update(index_elements=[table.repo_id], set_={"number": number}))
+
+
+def last_change(session: Session) -> int:
+    return session.scalar(select(RepoChangeRow.number).where(RepoChangeRow.repo_id == _CHANGES)) or 0
+
+
+def changes_after(session: Session, number: int, limit: int) -> dict[int, int]:
+    """Repos that were made, changed or deleted since, each with the number of its last change."""
+    later = select(RepoChangeRow.repo_id, RepoChangeRow.number).where(
+        RepoChangeRow.number > number, RepoChangeRow.repo_id != _CHANGES
+    )
+    rows = session.execute(later.order_by(RepoChangeRow.number).limit(limit))
+    return {pk: last for pk, last in rows}  # noqa: C416 - a row is no pair to the type checker
+
+
+def traits_of(session: Session, pks: Sequence[int]) -> list[RepoTraits]:
+    """Of those that exist."""
+    found: list[RepoTraits] = []
+    for start in range(0, len(pks), _AT_ONCE):
+        batch = pks[start : start + _AT_ONCE]
+        found += _traits(session, RepoRow.id.in_(batch), RepoTagRow.repo_id.in_(batch))
+    return found
+
+
+def traits_after(session: Session, pk: int, limit: int) -> list[RepoTraits]:
+    """In order of their keys, a batch at a time."""
+    keys = select(RepoRow.id).where(RepoRow.id > pk).order_by(RepoRow.id).limit(limit)
+    last = session.scalar(select(func.max(keys.subquery().c.id)))
+    if last is None:
+        return []
+    return _traits(session, RepoRow.id.between(pk + 1, last), RepoTagRow.repo_id.between(pk + 1, last))
+
+
+def _traits(session: Session, repos: ColumnElement[bool], tags: ColumnElement[bool]) -> list[RepoTraits]:
+    carried: dict[int, list[str]] = {}
+    for pk, tag in session.execute(select(RepoTagRow.repo_id, RepoTagRow.tag).where(tags)):
+        carried.setdefault(pk, []).append(tag)
+    rows = session.execute(
+        select(
+            *(RepoRow.id, RepoRow.kind, RepoRow.owner_id, RepoRow.folded_name, RepoRow.visibility, RepoRow.gated),
+            *(RepoRow.parameters, RepoRow.pipeline_tag, RepoRow.library_name),
+            *(RepoRow.card["language"], RepoRow.config["model_type"]),
+        )
+        .where(repos)
+        .order_by(RepoRow.id)
+    )
+    return [
+        RepoTraits(
+            *(pk, kind, owner, name, visibility, gated is not None, parameters, task, library),
+            {"language": language, "architecture": architecture},
+            carried.get(pk, []),
+        )
+        for pk, kind, owner, name, visibility, gated, parameters, task, library, language, architecture in rows
+    ]
+
+
+def owner_id(session: Session, author: str) -> int | None:
+    """Whatever the case of the letters."""
+    return session.scalar(select(AccountRow.id).where(AccountRow.folded_name == author.lower()))
+
+
 # One repo -------------------------------------------------------------------------------------------------------------
 
 
@@ -298,16 +387,20 @@ def insert_repo(
     )
     session.add(row)
     session.flush()
+    _note_change(session, row.id)
     return row.id
 
 
 def update_repo(session: Session, pk: int, **columns: Any) -> None:
     session.execute(update(RepoRow).where(RepoRow.id == pk).values(**columns))
+    if not _COUNTS.issuperset(columns):
+        _note_change(session, pk)
 
 
 def delete_repo(session: Session, pk: int) -> None:
     """All that belongs to it goes by foreign key."""
     session.execute(delete(RepoRow).where(RepoRow.id == pk))
+    _note_change(session, pk)
 
 
 def write_index(session: Session, pk: int, index: RepoIndex, *, modified: datetime | None) -> None:

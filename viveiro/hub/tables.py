@@ -70,6 +70,19 @@ class RepoTagRow(Base):
 Index("ix_repo_tags_tag_repo_id", RepoTagRow.tag, RepoTagRow.repo_id)
 
 
+class RepoChangeRow(Base):
+    """The number of the last change of each repo that a filter can tell, so that what is kept in memory can follow.
+
+    No foreign key: a deleted repo keeps its row, which is how others learn that it is gone. Row 0 is no repo's; it holds the
+    last number given.
+    """
+
+    __tablename__ = "repo_changes"
+
+    repo_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
 class BlobRow(Base):
     """Content that the blob store holds whole and verified."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from viveiro.types import RepoKind, RepoRef, Resource, Visibility
 
@@ -101,6 +101,23 @@ class RepoQuery:
     def is_filtered(self) -> bool:
         """Whether more than the kind and the viewer decides what is shown."""
         return replace(self, sort=RepoSort.TRENDING, limit=0, after=None) != RepoQuery(self.kind, limit=0)
+
+
+class RepoTraits(NamedTuple):
+    """What filters look at, of one repo. There are as many at a time as there are repos, hence no dataclass."""
+
+    pk: int
+    kind: str
+    owner_id: int
+    folded_name: str
+    visibility: str
+    is_gated: bool
+    parameters: int | None
+    pipeline_tag: str | None
+    library_name: str | None
+    declared: dict[str, Any]
+    """What the card calls its language and the configuration its architecture: texts, lists of them, or anything."""
+    tags: list[str]
 
 
 @dataclass(frozen=True, slots=True)
