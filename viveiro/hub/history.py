@@ -2,12 +2,13 @@
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from threading import Lock
+from typing import Final
 
 import pygit2
 from pygit2.enums import SortMode
@@ -15,6 +16,9 @@ from pygit2.enums import SortMode
 from viveiro.hub.git import open_bare
 from viveiro.hub.trees import find, read_tree
 from viveiro.hub.types import Commit, CommitSummary
+
+MOST_WALKED: Final = 10_000
+"""How many commits are looked at for those that touched one path."""
 
 
 def read_commit(git: pygit2.Repository, sha: str) -> Commit:
@@ -44,6 +48,26 @@ def list_commits(git: pygit2.Repository, sha: str, *, skip: int, limit: int) -> 
     # Git's own order, newest first. libgit2's other orders read the whole history before they give the first commit,
     # and the one by time puts a parent before its child when both were made in the same second.
     return [describe(commit) for commit in islice(git.walk(sha, SortMode.NONE), skip, skip + limit)]
+
+
+def list_commits_of(git: pygit2.Repository, sha: str, path: str, *, skip: int, limit: int) -> list[Commit]:
+    """Those that made the path, a file or a folder, what no parent of theirs had it be. Among the newest MOST_WALKED."""
+    return [describe(commit) for commit in islice(_touching(git, sha, path), skip, skip + limit)]
+
+
+def _touching(git: pygit2.Repository, sha: str, path: str) -> Iterator[pygit2.Commit]:
+    known: dict[pygit2.Oid, tuple[int, str] | None] = {}
+
+    def held_by(commit: pygit2.Commit) -> tuple[int, str] | None:
+        if commit.id not in known:
+            item = find(git, str(commit.tree_id), path)
+            known[commit.id] = (item.mode, item.oid) if item is not None else None
+        return known[commit.id]
+
+    for commit in islice(git.walk(sha, SortMode.NONE), MOST_WALKED):
+        here = held_by(commit)
+        if all(held_by(parent) != here for parent in commit.parents) and (here is not None or commit.parent_ids):
+            yield commit
 
 
 @lru_cache(maxsize=1024)

@@ -34,6 +34,7 @@ from viveiro.events import RevisionPushed
 from viveiro.hub import history, patterns, pushes, queries, refs
 from viveiro.hub.commits import CommitBuilder, give_content, signature
 from viveiro.hub.counting import DownloadCounter
+from viveiro.hub.diffs import CommitDiff, diff_commit
 from viveiro.hub.files import Files, content_of
 from viveiro.hub.git import BRANCHES, MAIN, TAGS, create_bare_repository, write_commit, write_object
 from viveiro.hub.index import read_index
@@ -280,9 +281,19 @@ class Hub:
             return ()
         return patterns.lfs_patterns(b"".join(self.stream_file(repo, entry)).decode("utf-8", "replace"))
 
-    def commits(self, repo: Repo, sha: str, *, skip: int = 0, limit: int = 50) -> list[Commit]:
-        """Newest first."""
-        return history.list_commits(self.ledger.open(repo), sha, skip=skip, limit=limit)
+    def commits(self, repo: Repo, sha: str, *, path: str | None = None, skip: int = 0, limit: int = 50) -> list[Commit]:
+        """Newest first: all, or those that touched a file or a folder, among the newest `history.MOST_WALKED`."""
+        git = self.ledger.open(repo)
+        if path is None:
+            return history.list_commits(git, sha, skip=skip, limit=limit)
+        return history.list_commits_of(git, sha, path.strip("/"), skip=skip, limit=limit)
+
+    def commit(self, repo: Repo, sha: str) -> Commit:
+        return history.read_commit(self.ledger.open(repo), sha)
+
+    def commit_diff(self, repo: Repo, sha: str) -> CommitDiff:
+        """What the commit changed, against its first parent."""
+        return diff_commit(self.ledger.open(repo), sha)
 
     def count_commits(self, repo: Repo, sha: str) -> int:
         return history.count_commits(str(self.repo_path(repo)), sha)
