@@ -6,7 +6,8 @@ import zlib
 import pytest
 
 from viveiro.api.hub.git_process import UNPACKED_BYTES, protocol, unpacker
-from viveiro.api.hub.resolve import MAX_REVISION_PARTS, RecentDownloads, readings
+from viveiro.api.hub.resolve import RecentDownloads
+from viveiro.http.repo_addresses import MAX_REVISION_PARTS, readings
 
 
 class TestReadings:

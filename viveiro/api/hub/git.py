@@ -6,12 +6,12 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from viveiro.accounts.types import Viewer
-from viveiro.api.hub.addresses import RepoRefDep, repo_routes
 from viveiro.api.hub.credentials import GitRoute
 from viveiro.api.hub.git_process import Conversation, protocol
 from viveiro.api.hub.push_check import Push
 from viveiro.errors import InvalidInput
 from viveiro.http.dependencies import HubDep, SettingsDep, ViewerDep
+from viveiro.http.repo_addresses import RepoRefDep, repo_routes
 from viveiro.hub import hooks
 from viveiro.hub.git import run_git
 from viveiro.hub.service import Hub

@@ -13,11 +13,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from viveiro.api.hub import lfs_transfers
-from viveiro.api.hub.addresses import RepoRefDep, repo_routes
 from viveiro.api.hub.credentials import LFS_MEDIA_TYPE, LfsGitRoute
 from viveiro.api.hub.lfs_links import Link, sign_link
 from viveiro.errors import InvalidInput, NotFound
 from viveiro.http.dependencies import BlobsDep, HubDep, SettingsDep, ViewerDep
+from viveiro.http.repo_addresses import RepoRefDep, repo_routes
 from viveiro.http.urls import public_url
 from viveiro.hub.types import Repo
 from viveiro.settings import Settings

@@ -7,33 +7,16 @@ after the revision. ASGI's decoded `path` no longer shows that, so the raw one i
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
-from urllib.parse import unquote
 
 from fastapi import Depends, Request
-from starlette.convertors import Convertor, register_url_convertor
 
-from viveiro.errors import InvalidInput
+from viveiro.http.repo_addresses import KIND, unquoted
 from viveiro.types import RepoId, RepoKind, RepoRef
 
-REPO: Final = "/api/{kind:kind}/{namespace}/{name}"
+REPO: Final = f"/api/{KIND}/{{namespace}}/{{name}}"
 """Routes of one repo start so."""
-LIST: Final = "/api/{kind:kind}"
+LIST: Final = f"/api/{KIND}"
 MAIN: Final = "main"
-
-
-class KindConvertor(Convertor[RepoKind]):
-    """`models`, `datasets` or `spaces` in an address."""
-
-    regex = "models|datasets|spaces"
-
-    def convert(self, value: str) -> RepoKind:
-        return RepoKind(value.removesuffix("s"))
-
-    def to_string(self, value: RepoKind) -> str:
-        return value.plural
-
-
-register_url_convertor("kind", KindConvertor())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +35,11 @@ class Place:
 
 def split_place(rest: Sequence[str]) -> tuple[str, str]:
     """Revision and path from the quoted parts after the verb. Some clients send `refs/pr/1` unquoted."""
-    words = [_unquoted(part) for part in rest]
+    words = [unquoted(part) for part in rest]
     if not words or words == [""]:
         return MAIN, ""
     taken = 3 if words[0] == "refs" and len(words) >= 3 else 1
     return "/".join(words[:taken]), "/".join(words[taken:]).strip("/")
-
-
-def _unquoted(part: str) -> str:
-    try:
-        return unquote(part, errors="strict")
-    except UnicodeDecodeError as error:
-        raise InvalidInput("{part!r} in the address is not UTF-8.", part=part[:300]) from error
 
 
 async def _kind(request: Request) -> RepoKind:
@@ -75,7 +51,7 @@ async def _place(request: Request) -> Place:
     parts = request.scope["raw_path"].decode("latin-1").split("/")
     # "", "api", "models", namespace, name, verb, revision, path…
     namespace, name, _verb, *rest = [*parts[3:6], "", ""][:3] + parts[6:]
-    repo_id = RepoId.parse(f"{_unquoted(namespace)}/{_unquoted(name)}")
+    repo_id = RepoId.parse(f"{unquoted(namespace)}/{unquoted(name)}")
     return Place(RepoRef(request.path_params["kind"], repo_id), *split_place(rest))
 
 

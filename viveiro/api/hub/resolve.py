@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import PurePosixPath
 from threading import Lock
@@ -11,11 +11,11 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from viveiro.accounts.types import Viewer
-from viveiro.api.hub.addresses import RepoRefDep, RestDep, repo_routes
-from viveiro.errors import EntryNotFound, RevisionNotFound
+from viveiro.errors import EntryNotFound
 from viveiro.http.dependencies import BlobsDep, HubDep, ViewerDep
 from viveiro.http.errors import error_response
 from viveiro.http.files import BlobResponse, bytes_response, file_headers, is_unchanged, select_bytes
+from viveiro.http.repo_addresses import RepoRefDep, RestDep, locate, repo_routes
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo, TreeEntry
 from viveiro.storage import BlobStore
@@ -23,8 +23,6 @@ from viveiro.types import RepoRef
 
 router = APIRouter(tags=["hub"])
 
-MAX_REVISION_PARTS: Final = 8
-"""How many slashes a branch's name may have, less one, where a client did not quote it."""
 _QUERY_FILES: Final = {
     "config.json",
     "config.yaml",
@@ -64,20 +62,6 @@ def _find(hub: Hub, viewer: Viewer, ref: RepoRef, rest: Sequence[str]) -> tuple[
     repo = hub.get_repo(viewer, ref)
     hub.require_files(viewer, repo)
     return repo, *locate(hub, repo, rest)
-
-
-def locate(hub: Hub, repo: Repo, parts: Sequence[str]) -> tuple[str, str]:
-    """Commit and path. Where the revision was not quoted, its slashes are found by asking which prefix is one."""
-    for revision, path in readings(parts):
-        with suppress(RevisionNotFound):
-            return hub.resolve(repo, revision), path
-    raise RevisionNotFound(parts[0], repo.name)
-
-
-def readings(parts: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Ways to read `revision/path`, the likeliest first. Pure."""
-    for taken in range(1, min(len(parts) - 1, MAX_REVISION_PARTS) + 1):
-        yield "/".join(parts[:taken]), "/".join(parts[taken:])
 
 
 def _file(hub: Hub, repo: Repo, sha: str, path: str) -> TreeEntry | None:

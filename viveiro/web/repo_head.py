@@ -1,0 +1,102 @@
+"""What every page of a repo has on top: whose it is, what it is, where its other pages are, and what this viewer may do with it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+from urllib.parse import quote
+
+from fastapi import Request
+
+from viveiro.accounts.service import can
+from viveiro.accounts.types import Viewer
+from viveiro.http.urls import public_url
+from viveiro.hub.listing import liked_repos
+from viveiro.hub.service import Hub
+from viveiro.hub.types import Repo
+from viveiro.types import Action
+
+Tab: TypeAlias = Literal["card", "files", "commits", "settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class RepoHead:
+    """Drawn by `repos/_head.html`, in a page that has it as its field `head`.
+
+    `base` is the repo's address, such as `/acai/x` or `/datasets/acai/x`; `revision` is what the page shows, by the name that
+    its address gave it; `tabs` are triples of tab, address and count.
+    """
+
+    repo: Repo
+    base: str
+    tab: Tab
+    tabs: tuple[tuple[Tab, str, int | None], ...]
+    revision: str
+    branches: tuple[str, ...]
+    tags: tuple[str, ...]
+    likes: int
+    liked: bool
+    may_write: bool
+    may_admin: bool
+    may_read_files: bool
+    clone_url: str
+    licences: tuple[str, ...]
+    languages: tuple[str, ...]
+
+    def at(self, verb: str, path: str = "", revision: str | None = None) -> str:
+        """The address of a file or folder: `head.at("blob", "a b.md")`. `verb` is also `tree`, `resolve`, `edit`, …"""
+        return place_address(self.base, verb, revision or self.revision, path)
+
+    @property
+    def on_branch(self) -> bool:
+        """Whether commits can be made onto what is shown."""
+        return self.revision in self.branches
+
+
+def repo_head(request: Request, viewer: Viewer, hub: Hub, repo: Repo, *, tab: Tab, revision: str = "main") -> RepoHead:
+    base = f"/{repo.ref.url_path}"
+    refs = hub.refs(repo)
+    may_admin = can(viewer, Action.ADMIN, repo.resource)
+    named = next((ref.target for ref in (*refs.branches, *refs.tags) if ref.name == revision), None)
+    commits = hub.count_commits(repo, named) if named is not None else None
+    tabs: list[tuple[Tab, str, int | None]] = [
+        ("card", base, None),
+        ("files", place_address(base, "tree", revision), None),
+        ("commits", place_address(base, "commits", revision), commits),
+    ]
+    if may_admin:
+        tabs.append(("settings", f"{base}/settings", None))
+    return RepoHead(
+        repo=repo,
+        base=base,
+        tab=tab,
+        tabs=tuple(tabs),
+        revision=revision,
+        branches=tuple(ref.name for ref in refs.branches),
+        tags=tuple(ref.name for ref in refs.tags),
+        likes=repo.likes,
+        liked=_likes(hub, viewer, repo),
+        may_write=can(viewer, Action.WRITE, repo.resource),
+        may_admin=may_admin,
+        may_read_files=can(viewer, Action.READ, repo.resource),
+        clone_url=f"{public_url(request)}{base}",
+        licences=texts(repo.card.get("license")),
+        languages=texts(repo.card.get("language")),
+    )
+
+
+def place_address(base: str, verb: str, revision: str, path: str = "") -> str:
+    """Branches may hold slashes, files anything: each is quoted so that it comes back as it was."""
+    return "/".join(filter(None, [base, verb, quote(revision, safe=""), quote(path)]))
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """What a card gives as a text or a list of them. Cards may hold anything: other things are left out."""
+    values = value if isinstance(value, list) else [value]
+    return tuple(item for item in values if isinstance(item, str) and item)
+
+
+def _likes(hub: Hub, viewer: Viewer, repo: Repo) -> bool:
+    if viewer.user_id is None:
+        return False
+    with hub.database.read() as session:
+        found = liked_repos(session, viewer, viewer.user_id, after=repo.pk - 1, limit=1)
+    return bool(found) and found[0].repo_pk == repo.pk
