@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from viveiro.datasets.findings import findings_of_check
+from viveiro.datasets.findings import findings_of_check, in_order
 from viveiro.datasets.fingerprints import fingerprints
 from viveiro.datasets.labels import Codes, LabelCoder, Labels
 from viveiro.datasets.near_duplicates import THRESHOLD, signatures, similar_pairs
@@ -103,11 +103,6 @@ def check_dataset(
     )
     imported = [Finding.from_json(finding) for finding in dataset.import_report.get("findings", ())]
     return replace(report, findings=in_order([*findings_of_check(report), *imported]))
-
-
-def in_order(findings: Sequence[Finding]) -> list[Finding]:
-    """By gravity."""
-    return sorted(findings, key=lambda finding: ("error", "warning", "info").index(finding.severity))
 
 
 # First pass: a few numbers of each row --------------------------------------------------------------------------------

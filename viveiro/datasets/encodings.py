@@ -2,8 +2,9 @@
 
 import codecs
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -52,14 +53,25 @@ def guess_encoding(chunks: Iterable[bytes]) -> Encoding:
     return Encoding("latin-1" if undefined else "cp1252", nuls)
 
 
-def encoding_of(path: Path) -> Encoding:
+def encoding_of(path: Path, most_bytes: int | None = None) -> Encoding:
+    """`most_bytes`: look no further, for a first impression."""
+    most_chunks = None if most_bytes is None else -(-most_bytes // CHUNK_BYTES)
     with path.open("rb") as file:
         marked = marked_encoding(file.read(4))
         file.seek(0)
         if marked is None:
-            return guess_encoding(iter(lambda: file.read(CHUNK_BYTES), b""))
+            return guess_encoding(_chunks(file, most_chunks))
         text = io.TextIOWrapper(file, marked, "replace", newline="")
-        return Encoding(marked, sum(map(_unreadable, iter(lambda: text.read(CHUNK_BYTES), ""))))
+        return Encoding(marked, sum(map(_unreadable, islice(iter(lambda: text.read(CHUNK_BYTES), ""), most_chunks))))
+
+
+def _chunks(file: BinaryIO, most: int | None) -> Iterator[bytes]:
+    """Cut short, it ends at the end of a line, and so never within a character."""
+    for number, chunk in enumerate(iter(lambda: file.read(CHUNK_BYTES), b""), start=1):
+        if number == most and len(chunk) == CHUNK_BYTES:
+            yield chunk[: chunk.rfind(b"\n") + 1]
+            return
+        yield chunk
 
 
 def open_as_utf8(path: Path, encoding: Encoding) -> tuple[BinaryIO, BinaryIO]:

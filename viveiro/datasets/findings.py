@@ -2,14 +2,29 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
-from viveiro.datasets.types import FEWEST_ROWS_PER_CLASS, CheckReport, DropReason, Finding
+from viveiro.datasets.types import (
+    FEWEST_ROWS_PER_CLASS,
+    MAX_CLASSES,
+    CheckReport,
+    Dropped,
+    DropReason,
+    Finding,
+    InspectedColumn,
+    Inspection,
+)
 from viveiro.locale import Sentence
 
 IMBALANCE: Final = 20
 """Times the rarest class fits into the commonest before it is worth a word."""
 FEW_ROWS_PER_CLASS: Final = 5
+FEW_CLASSES: Final = 20
+"""So many different values are no identifier, however few rows there are."""
+FEW_ROWS: Final = 100
+MUCH_EMPTY: Final = 0.05
+"""Share of rows without text or label from which it is a warning."""
 LONG_SHARE: Final = 0.01
 """Of texts that the model would cut, before it is a warning."""
 SHOWN: Final = 5
@@ -27,21 +42,14 @@ _LEFT_OUT: Final[Mapping[str, Sentence]] = {
 }
 
 
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """By gravity."""
+    return sorted(findings, key=lambda finding: ("error", "warning", "info").index(finding.severity))
+
+
 def findings_of_import(report: Mapping[str, Any], name: str) -> Iterator[Finding]:
     """What became of a file, from the report that its import leaves in the repo."""
-    replaced = report["encoding"].get("replaced", 0)
-    if replaced:
-        yield Finding(
-            "warning",
-            "encoding_replaced",
-            "{count} characters of {name} cannot be read as {encoding} and became “\ufffd”. Save the file as UTF-8, then "
-            "import it again.",
-            count=replaced,
-            name=name,
-            encoding=report["encoding"]["name"],
-        )
-    for new, old in report["renamed_columns"].items():
-        yield _renamed(new, old)
+    yield from _about_header(report["encoding"], report["renamed_columns"], name)
     if report["multi_label"] and report["label_separator"]:
         yield Finding(
             "info",
@@ -63,6 +71,36 @@ def findings_of_import(report: Mapping[str, Any], name: str) -> Iterator[Finding
         yield _left_out(reason, count, report["dropped"]["examples"])
 
 
+def findings_of_upload(
+    seen: Inspection,
+    dropped: Dropped,
+    encoding: Mapping[str, Any],
+    renamed: Mapping[str, str],
+    ignored: Sequence[str],
+) -> Iterator[Finding]:
+    """What a file looks like before it is imported, said to someone who has a page to choose columns on."""
+    columns = {column.name: column for column in seen.columns}
+    if seen.text_column is None:
+        yield Finding("error", "no_text", "No column looks like texts. Choose the one to learn from.")
+    if seen.label_column is None:
+        yield Finding("error", "no_label", "No column looks like labels. Choose the one that tells what to predict.")
+    else:
+        yield from _about_label(seen, columns[seen.label_column])
+    for role in (seen.text_column, seen.label_column):
+        if role is not None and columns[role].empty_share:
+            yield _partly_empty(columns[role])
+    yield from _about_unreadable(dropped, seen.file_name)
+    yield from _about_header(encoding, renamed, seen.file_name)
+    yield from _about_files({"count": len(ignored), "examples": ignored})
+    if seen.rows < FEW_ROWS:
+        yield Finding(
+            "warning",
+            "few_rows",
+            "There are only {rows} rows, so scores will be uncertain. With a few hundred they become firm.",
+            rows=seen.rows,
+        )
+
+
 def findings_of_check(report: CheckReport) -> Iterator[Finding]:
     yield from _about_columns(report)
     if report.label_column is not None:
@@ -72,6 +110,103 @@ def findings_of_check(report: CheckReport) -> Iterator[Finding]:
     yield from _about_classes(report)
     yield from _about_lengths(report)
     yield from _about_unused(report)
+
+
+def _about_header(encoding: Mapping[str, Any], renamed: Mapping[str, str], name: str) -> Iterator[Finding]:
+    if encoding.get("replaced"):
+        yield Finding(
+            "warning",
+            "encoding_replaced",
+            "{count} characters of {name} cannot be read as {encoding} and became “\ufffd”. Save the file as UTF-8, then "
+            "import it again.",
+            count=encoding["replaced"],
+            name=name,
+            encoding=encoding["name"],
+        )
+    for new, old in renamed.items():
+        yield _renamed(new, old)
+
+
+def _about_label(seen: Inspection, label: InspectedColumn) -> Iterator[Finding]:
+    is_whole = seen.counted == seen.rows
+    totals = Counter({each.value: each.rows for each in seen.classes})
+    if seen.separator is None and _looks_like_an_identifier(label, seen.counted):
+        yield Finding(
+            "error" if label.distinct > MAX_CLASSES else "warning",
+            "label_is_identifier",
+            "Column {column} has {distinct} or more different values in {rows} rows: it looks like an identifier or a text, "
+            "not like a label. Choose another column.",
+            column=label.name,
+            distinct=label.distinct,
+            rows=seen.counted,
+        )
+    elif seen.class_count < 2:
+        yield Finding(
+            "error",
+            "one_class",
+            "Column {column} holds {classes} class; a classifier needs 2. Choose another column, or add rows of another class.",
+            column=label.name,
+            classes=seen.class_count,
+        )
+    elif is_whole and sum(rows >= FEWEST_ROWS_PER_CLASS for rows in totals.values()) < 2:
+        yield _too_few_rows()
+    else:
+        if is_whole and seen.class_count == len(totals):
+            yield from _about_rare_classes(totals)
+        yield from _about_imbalance(totals)
+        yield from _about_similar_classes(totals)
+    if seen.separator is not None:
+        yield Finding(
+            "info",
+            "several_labels",
+            "Column {column} holds several labels a row, with “{separator}” between them. Where its cells are whole labels, "
+            "say so.",
+            column=label.name,
+            separator=seen.separator,
+        )
+
+
+def _looks_like_an_identifier(label: InspectedColumn, rows: int) -> bool:
+    if label.distinct > MAX_CLASSES:
+        return True
+    return label.distinct > FEW_CLASSES and label.distinct > rows * (1 - label.empty_share) / 2
+
+
+def _about_imbalance(totals: Counter[str]) -> Iterator[Finding]:
+    (commonest, most), (rarest, least) = totals.most_common()[0], totals.most_common()[-1]
+    if most >= IMBALANCE * max(least, 1):
+        yield Finding(
+            "warning",
+            "imbalance",
+            "{commonest} has {most} rows and {rarest} {least}. What is rare is learnt badly: add rows of it if you can.",
+            commonest=commonest,
+            most=most,
+            rarest=rarest,
+            least=least,
+        )
+
+
+def _partly_empty(column: InspectedColumn) -> Finding:
+    return Finding(
+        "warning" if column.empty_share >= MUCH_EMPTY else "info",
+        "empty",
+        "{share:.1%} of the rows have no {column}. They will be left out.",
+        share=column.empty_share,
+        column=column.name,
+    )
+
+
+def _about_unreadable(dropped: Dropped, name: str) -> Iterator[Finding]:
+    count = dropped.counts[DropReason.MALFORMED]
+    if count:
+        yield Finding(
+            "warning",
+            "malformed",
+            "{count} rows of {name} cannot be read and will be left out (rows {rows}). Mend them in the file to keep them.",
+            count=count,
+            name=name,
+            rows=_places_in_file([asdict(row) for row in dropped.examples], count),
+        )
 
 
 def _about_columns(report: CheckReport) -> Iterator[Finding]:
@@ -93,12 +228,7 @@ def _about_learning(report: CheckReport) -> Iterator[Finding]:
             classes=len(totals),
         )
     elif sum(rows >= FEWEST_ROWS_PER_CLASS for rows in totals.values()) < 2:
-        yield Finding(
-            "error",
-            "too_few_rows",
-            "At least two classes need {fewest} rows each. Add rows.",
-            fewest=FEWEST_ROWS_PER_CLASS,
-        )
+        yield _too_few_rows()
     unseen = [name for name, counts in report.classes.items() if not counts.get("train", 1)]
     if unseen:
         yield Finding(
@@ -107,6 +237,15 @@ def _about_learning(report: CheckReport) -> Iterator[Finding]:
             "No training row has the class {classes}, and other splits do. Add training rows of it, or leave it out.",
             classes=_listed(unseen),
         )
+
+
+def _too_few_rows() -> Finding:
+    return Finding(
+        "error",
+        "too_few_rows",
+        "At least two classes need {fewest} rows each. Add rows.",
+        fewest=FEWEST_ROWS_PER_CLASS,
+    )
 
 
 def _about_cells(report: CheckReport) -> Iterator[Finding]:
@@ -185,18 +324,8 @@ def _about_near_duplicates(report: CheckReport) -> Iterator[Finding]:
 
 def _about_classes(report: CheckReport) -> Iterator[Finding]:
     totals = _totals(report.classes)
-    rare = [name for name, rows in totals.items() if rows < FEW_ROWS_PER_CLASS]
-    if rare and len(totals) > 1:
-        yield Finding(
-            "warning",
-            "rare_classes",
-            "{count} classes have fewer than {fewest} rows, too few to learn or to test: {classes}. Add rows, or merge them "
-            "with a class that is near.",
-            count=len(rare),
-            fewest=FEW_ROWS_PER_CLASS,
-            classes=_listed(rare),
-        )
     if len(totals) > 1:
+        yield from _about_rare_classes(totals)
         (commonest, most), (rarest, least) = totals.most_common()[0], totals.most_common()[-1]
         if most >= IMBALANCE * max(least, 1):
             yield Finding(
@@ -208,6 +337,24 @@ def _about_classes(report: CheckReport) -> Iterator[Finding]:
                 rarest=rarest,
                 least=least,
             )
+    yield from _about_similar_classes(totals)
+
+
+def _about_rare_classes(totals: Counter[str]) -> Iterator[Finding]:
+    rare = [name for name, rows in totals.items() if rows < FEW_ROWS_PER_CLASS]
+    if rare:
+        yield Finding(
+            "warning",
+            "rare_classes",
+            "{count} classes have fewer than {fewest} rows, too few to learn or to test: {classes}. Add rows, or merge them "
+            "with a class that is near.",
+            count=len(rare),
+            fewest=FEW_ROWS_PER_CLASS,
+            classes=_listed(rare),
+        )
+
+
+def _about_similar_classes(totals: Counter[str]) -> Iterator[Finding]:
     for twins in _same_but_for_case(totals):
         yield Finding(
             "warning",
@@ -270,16 +417,19 @@ def _renamed(new: str, old: str) -> Finding:
 
 
 def _left_out(reason: str, count: int, examples: Sequence[Mapping[str, Any]]) -> Finding:
-    of_reason = [row for row in examples if row["reason"] == reason]
-    more = " …" if count > min(len(of_reason), SHOWN) else ""
     return Finding(
         "info",
         f"dropped_{reason}",
         "{count} rows were left out: {why} (rows {rows}).",
         count=count,
         why=_LEFT_OUT[reason],
-        rows=", ".join(map(_place_in_file, of_reason[:SHOWN])) + more,
+        rows=_places_in_file([row for row in examples if row["reason"] == reason], count),
     )
+
+
+def _places_in_file(examples: Sequence[Mapping[str, Any]], count: int) -> str:
+    more = " …" if count > min(len(examples), SHOWN) else ""
+    return ", ".join(map(_place_in_file, examples[:SHOWN])) + more
 
 
 def _place_in_file(row: Mapping[str, Any]) -> str:

@@ -79,8 +79,11 @@ TableFormat: TypeAlias = Csv | JsonLines | JsonArray | Parquet
 FileFormat: TypeAlias = TableFormat | Archive
 
 
-def sniff(path: Path, name: str) -> FileFormat:
+def sniff(path: Path, name: str, most_bytes: int | None = None) -> FileFormat:
     """Look into a file. `name` is the one its owner knows it by.
+
+    Args:
+        most_bytes: after which to stop looking for characters that tell the encoding.
 
     Raises:
         UnreadableFile: it is empty, binary, or of a form that holds no rows.
@@ -92,7 +95,7 @@ def sniff(path: Path, name: str) -> FileFormat:
     if head[_TAR_MAGIC[0] :].startswith(_TAR_MAGIC[1]):
         return Archive()
     _refuse_binary(path, head, name)
-    encoding = encoding_of(path)
+    encoding = encoding_of(path, most_bytes)
     whole = len(head) < SAMPLE_BYTES
     sample = head.decode(encoding.name, errors="ignore").removeprefix("\ufeff")
     if not sample.strip():

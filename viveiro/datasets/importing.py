@@ -138,9 +138,9 @@ def import_table(
     with full_disk_named():
         source = open_source(source_file, options.file_name, work)
         staged = _stage(source, work / "staged.parquet", progress)
-        _require_readable(staged, source, options.file_name)
-        roles = _roles(staged, source, options)
-        separator = _separator(staged, roles, options)
+        require_readable(len(staged.numbers), source, options.file_name)
+        roles = roles_in(staged.profiles, source, options)
+        separator = separator_in(staged.profiles, roles, options)
         index = _index(staged, roles, separator, source, progress)
         require_learnable(index, roles, options.file_name)
         groups = _groups(index, staged)
@@ -211,8 +211,9 @@ def _stage(source: Source, path: Path, progress: Progress) -> _Staged:
     return _Staged(path, profiles, np.concatenate(numbers), np.concatenate(given))
 
 
-def _require_readable(staged: _Staged, source: Source, name: str) -> None:
-    rows, malformed = len(staged.numbers), source.dropped.counts[DropReason.MALFORMED]
+def require_readable(rows: int, source: Source, name: str) -> None:
+    """Refuse a table of which too little could be read, so many rows having been."""
+    malformed = source.dropped.counts[DropReason.MALFORMED]
     if malformed > MOST_MALFORMED * (rows + malformed):
         first = source.dropped.examples[0]
         raise UnreadableFile(
@@ -228,9 +229,10 @@ def _require_readable(staged: _Staged, source: Source, name: str) -> None:
         raise UnreadableFile("{name} has a header and no rows. Add rows below it.", name=name)
 
 
-def _roles(staged: _Staged, source: Source, options: ImportOptions) -> Roles:
+def roles_in(profiles: Sequence[ColumnProfile], source: Source, options: ImportOptions) -> Roles:
+    """As the owner said, as the form itself says, else guessed. Raises as `choose_roles` does."""
     return choose_roles(
-        staged.profiles,
+        profiles,
         text=options.text_column or source.roles.get("text"),
         label=options.label_column or (None if options.unlabelled else source.roles.get("label")),
         separator=options.label_separator,
@@ -238,9 +240,9 @@ def _roles(staged: _Staged, source: Source, options: ImportOptions) -> Roles:
     )
 
 
-def _separator(staged: _Staged, roles: Roles, options: ImportOptions) -> str | None:
+def separator_in(profiles: Sequence[ColumnProfile], roles: Roles, options: ImportOptions) -> str | None:
     """What cuts the label's cells: as said, else as evident. Said to be nothing (""), cells stay whole."""
-    label = next((profile for profile in staged.profiles if profile.name == roles.label), None)
+    label = next((profile for profile in profiles if profile.name == roles.label), None)
     if label is None or label.type is ColumnType.LIST:
         return None
     return (label.separator if options.label_separator is None else options.label_separator) or None

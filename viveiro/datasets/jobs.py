@@ -1,22 +1,21 @@
 """What the worker does for datasets."""
 
-import shutil
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from viveiro.datasets.incoming import sweep_uploads
+from viveiro.datasets.kept import checks_dir, keep_check, statistics_dir
 from viveiro.datasets.service import (
     ImportOptions,
     choose_columns,
     dataset_ref,
-    import_table,
-    incoming_path,
+    import_upload,
     open_revision,
     resolve_base,
 )
 from viveiro.db import utc_now
 from viveiro.errors import NotOffered
-from viveiro.hub.folders import Publication, Publisher
+from viveiro.hub.folders import Publisher
 from viveiro.hub.imports import check_out_base
 from viveiro.jobs.context import JobContext
 from viveiro.jobs.kinds import job_kind
@@ -31,33 +30,9 @@ if TYPE_CHECKING:
 @job_kind("dataset-import")
 def import_dataset(job: JobContext, *, repo_id: str, upload_id: str, visibility: str, **options: Any) -> dict[str, Any]:
     """From an uploaded file to a commit. Answers what was written where, and what was left out."""
-    ref = dataset_ref(repo_id)
-    publication = Publication(f"Import {options['file_name']}", f"Viveiro-Job: {job.id}")
     with Publisher.of_job(job) as publisher:
-        sha = publisher.published(ref, publication)
-        if sha is None:
-            folder = _write_folder(job, upload_id, ImportOptions(**options))
-            job.progress({"stage": "publishing"})
-            sha = publisher.publish(
-                folder,
-                ref,
-                publication,
-                visibility=Visibility(visibility),
-                stale=_is_replaced_data,
-                guard=job.still_mine,
-            )
-        report = open_revision(publisher.hub, publisher.viewer, ref, sha).import_report
-    incoming_path(job.settings, upload_id).unlink(missing_ok=True)
-    shutil.rmtree(job.folder, ignore_errors=True)
-    return {"dataset": repo_id, "revision": sha, **report}
-
-
-def _write_folder(job: JobContext, upload_id: str, options: ImportOptions) -> Path:
-    folder = job.folder / "dataset"
-    shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
-    folder.mkdir()
-    import_table(incoming_path(job.settings, upload_id), options, job.folder, folder, job.progress)
-    return folder
+        ref, given = dataset_ref(repo_id), ImportOptions(**options)
+        return import_upload(job, publisher, ref, upload_id, given, Visibility(visibility))
 
 
 @job_kind("dataset-check")
@@ -70,15 +45,18 @@ def check_dataset(
     label_column: str | None,
     base: str | None = None,
 ) -> dict[str, Any]:
-    """Answers the report."""
+    """Answers the report, and keeps it for the page of the revision."""
     from viveiro.datasets import check
 
     with Publisher.of_job(job) as publisher:
-        dataset = open_revision(publisher.hub, publisher.viewer, dataset_ref(repo_id), sha)
+        repo = publisher.hub.get_repo(publisher.viewer, dataset_ref(repo_id))
+        dataset = open_revision(publisher.hub, publisher.viewer, repo.ref, sha)
         named = {role: name for role, name in (("text", text_column), ("label", label_column)) if name is not None}
         columns = choose_columns(dataset, "text-classification", named)
         tokens = _tokens(publisher, base)
-        return check.check_dataset(dataset, columns.get("text"), columns.get("label"), tokens, job.progress).to_json()
+        report = check.check_dataset(dataset, columns.get("text"), columns.get("label"), tokens, job.progress).to_json()
+        keep_check(job.settings, repo, sha, report)
+    return report
 
 
 def _tokens(publisher: Publisher, base: str | None) -> "Tokens | None":
@@ -95,19 +73,23 @@ def _tokens(publisher: Publisher, base: str | None) -> "Tokens | None":
 
 @job_kind("incoming-sweep", isolation=Isolation.THREAD)
 def sweep_incoming_paths(job: JobContext) -> dict[str, int]:
-    """Delete uploads whose import failed, or was never enqueued because the connection was cut."""
+    """Delete uploads whose import failed, or was never enqueued because the connection was cut or nobody came back."""
     limit = (utc_now() - job.settings.upload_time_limit).timestamp()
+    return {"swept": sweep_uploads(job.settings, limit)}
+
+
+@job_kind("findings-sweep", isolation=Isolation.THREAD)
+def sweep_kept_findings(job: JobContext) -> dict[str, int]:
+    """Delete checks and statistics of long ago. Whoever wants them again has them made again."""
+    limit = (utc_now() - job.settings.job_retention).timestamp()
     swept = 0
-    for file in job.settings.incoming_dir.glob("*"):
-        if file.stat().st_mtime < limit:
-            file.unlink(missing_ok=True)
-            swept += 1
+    for folder in (checks_dir(job.settings), statistics_dir(job.settings)):
+        for file in folder.glob("*/*"):
+            if file.stat().st_mtime < limit:
+                file.unlink(missing_ok=True)
+                swept += 1
     return {"swept": swept}
 
 
 schedule("incoming-sweep", "incoming-sweep", every=timedelta(hours=1))
-
-
-def _is_replaced_data(path: str) -> bool:
-    """The rows of the repo's earlier revision go; its card and whatever else its owner put there stay."""
-    return path.startswith("data/") and path.endswith(".parquet")
+schedule("findings-sweep", "findings-sweep", every=timedelta(days=1))

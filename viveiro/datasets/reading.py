@@ -65,12 +65,31 @@ class OpenDataset:
             for batch in file.iter_batches(rows_per_batch(file), columns=list(columns)):
                 yield pa.record_batch([self._column(batch, name) for name in columns], names=list(columns))
 
+    def window(self, split: str, columns: Sequence[str], offset: int, count: int) -> Iterator[pa.RecordBatch]:
+        """At most `count` rows from row `offset` on, counted from 0. Row groups before it are passed over unread.
+
+        A file of the split that lacks a column gives nulls for it.
+        """
+        for file in self.files.get(split, ()):
+            if offset < file.metadata.num_rows:
+                for batch in _window_of(file, columns, offset, count):
+                    count -= len(batch)
+                    yield pa.record_batch([self._column_or_nulls(batch, name) for name in columns], names=list(columns))
+            offset = max(0, offset - file.metadata.num_rows)
+            if not count:
+                return
+
     def table(self, split: str, columns: Sequence[str]) -> pa.Table:
         """All rows of a split in memory."""
         batches = list(self.batches(split, columns))
         if batches:
             return pa.Table.from_batches(batches)
         return pa.table({name: pa.array([], pa.string()) for name in columns})
+
+    def _column_or_nulls(self, batch: pa.RecordBatch, name: str) -> pa.Array:
+        if name in batch.schema.names:
+            return self._column(batch, name)
+        return pa.nulls(len(batch), self.plain_field(name).type)
 
     def _column(self, batch: pa.RecordBatch, name: str) -> pa.Array:
         column = batch.column(name)
@@ -93,6 +112,23 @@ def open_dataset(hub: Hub, repo: Repo, sha: str) -> OpenDataset:
         for split in sorted(by_split, key=list(dict.fromkeys(SPLIT_WORDS.values())).index)
     }
     return OpenDataset(repo.name, sha, files, _import_report(hub, repo, sha))
+
+
+def _window_of(file: pq.ParquetFile, columns: Sequence[str], offset: int, count: int) -> Iterator[pa.RecordBatch]:
+    group = 0
+    while offset >= (rows := file.metadata.row_group(group).num_rows):
+        offset, group = offset - rows, group + 1
+    names = [name for name in columns if name in file.schema_arrow.names]
+    groups = range(group, file.num_row_groups)
+    # On one thread: several would decode ahead of what is asked for.
+    for batch in file.iter_batches(rows_per_batch(file), row_groups=groups, columns=names, use_threads=False):
+        wanted = batch.slice(offset, count)
+        offset = max(0, offset - len(batch))
+        if len(wanted):
+            count -= len(wanted)
+            yield wanted
+        if not count:
+            return
 
 
 def _by_split(entries: Sequence[TreeEntry]) -> dict[str, list[TreeEntry]]:

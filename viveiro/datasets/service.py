@@ -7,36 +7,56 @@ imported by the verb that needs it.
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
 from viveiro.accounts.types import Viewer
 from viveiro.datasets.columns import choose_columns, trainable
-from viveiro.datasets.incoming import incoming_path, receive_file
-from viveiro.datasets.types import ImportOptions, LabelledRows, Progress
+from viveiro.datasets.incoming import incoming_path, note_upload, open_upload, receive_file
+from viveiro.datasets.kept import kept_check
+from viveiro.datasets.publishing import import_upload
+from viveiro.datasets.types import (
+    ImportOptions,
+    Inspection,
+    LabelledRows,
+    Preview,
+    Progress,
+    SplitStatistics,
+    Upload,
+)
+from viveiro.hub.folders import temporary_folder
 from viveiro.hub.imports import starter_repo
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.jobs.service import enqueue
+from viveiro.settings import Settings
 from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
 
 if TYPE_CHECKING:
-    from viveiro.datasets.importing import ImportReport
     from viveiro.datasets.reading import OpenDataset
     from viveiro.datasets.sources import Source
 
 __all__ = [
     "ImportOptions",
+    "Inspection",
     "LabelledRows",
     "OpenDataset",
+    "Preview",
     "Progress",
+    "SplitStatistics",
+    "Upload",
     "choose_columns",
+    "column_statistics",
     "dataset_ref",
-    "import_table",
-    "incoming_path",
+    "import_upload",
+    "inspect_upload",
+    "note_upload",
     "open_revision",
     "open_source",
+    "open_upload",
+    "preview_rows",
+    "read_check",
     "read_rows",
     "receive_file",
     "resolve_base",
@@ -100,15 +120,6 @@ def resolve_base(hub: Hub, viewer: Viewer, base: str | None) -> tuple[Repo, str]
     return repo, hub.resolve(repo, revision or "main")
 
 
-def import_table(
-    source_file: Path, options: ImportOptions, work: Path, folder: Path, progress: Progress
-) -> "ImportReport":
-    """From a file as people have it to a folder as `datasets` reads it: see `importing.import_table`."""
-    from viveiro.datasets import importing
-
-    return importing.import_table(source_file, options, work, folder, progress)
-
-
 def open_source(path: Path, name: str) -> "Source":
     """A file as a stream of rows, whatever its form: see `sources.open_source`."""
     from viveiro.datasets import sources
@@ -122,6 +133,72 @@ def open_revision(hub: Hub, viewer: Viewer, ref: RepoRef, revision: str) -> "Ope
 
     repo = hub.get_repo(viewer, ref)
     return open_dataset(hub, repo, hub.resolve(repo, revision))
+
+
+def inspect_upload(
+    settings: Settings, viewer: Viewer, upload_id: str, options: ImportOptions | None = None
+) -> Inspection:
+    """What a file holds that `note_upload` was told of, before it is imported. `options` as they would be imported with;
+    None: everything is guessed.
+
+    Raises:
+        UploadNotFound: it is gone, or somebody else's.
+        UnreadableFile, InvalidPath: no table can be read from it.
+        UnknownColumn, OneColumnTwice: the options name a column that cannot be meant.
+    """
+    from viveiro.datasets import inspecting
+
+    upload = open_upload(settings, viewer, upload_id)
+    with temporary_folder(settings.cache_dir) as work:
+        path = incoming_path(settings, upload_id)
+        return inspecting.inspect_file(path, options or ImportOptions(upload.file_name), work)
+
+
+def preview_rows(
+    hub: Hub,
+    viewer: Viewer,
+    ref: RepoRef,
+    revision: str = "main",
+    split: str | None = None,
+    offset: int = 0,
+    limit: int = 100,
+) -> Preview:
+    """Rows of one split (None: the first) from row `offset` on, counted from 0; at most 100.
+
+    Raises:
+        RepoNotFound, GatedRepo, RevisionNotFound, SplitNotFound: there is none, for this viewer.
+        UnusableData: the revision holds no Parquet files, or damaged ones.
+    """
+    from viveiro.datasets import preview
+
+    repo, sha = _readable(hub, viewer, ref, revision)
+    return preview.preview(hub, repo, sha, split, offset, limit)
+
+
+def column_statistics(
+    hub: Hub, viewer: Viewer, ref: RepoRef, revision: str = "main", split: str | None = None
+) -> SplitStatistics:
+    """What the head of each column shows. The first call for a revision takes a moment. Raises as `preview_rows` does."""
+    from viveiro.datasets import statistics
+
+    repo, sha = _readable(hub, viewer, ref, revision)
+    return statistics.column_statistics(hub, repo, sha, split)
+
+
+def read_check(hub: Hub, viewer: Viewer, ref: RepoRef, revision: str = "main") -> dict[str, Any] | None:
+    """What the latest check of this revision said: a CheckReport's fields, with `findings` as Finding and `checked_at`.
+
+    None where it was never checked. A check looks for these columns and this base that its caller named: the latest wins.
+    """
+    repo, sha = _readable(hub, viewer, ref, revision)
+    return kept_check(hub.settings, repo, sha)
+
+
+def _readable(hub: Hub, viewer: Viewer, ref: RepoRef, revision: str) -> tuple[Repo, str]:
+    """The repo, for whoever may read its files, and the commit."""
+    repo = hub.get_repo(viewer, ref)
+    hub.require_files(viewer, repo)
+    return repo, hub.resolve(repo, revision)
 
 
 def read_rows(dataset: "OpenDataset", columns: Mapping[str, str], seed: int) -> LabelledRows:

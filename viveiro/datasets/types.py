@@ -46,6 +46,40 @@ class ColumnType(StrEnum):
     """Of strings: several labels, or anything else that a row has several of."""
 
 
+class ColumnKind(StrEnum):
+    """What a column of a dataset looks like to people, however it is stored."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    CLASS_LABEL = "class_label"
+    CLASS_LABELS = "class_labels"
+    """Several of them a row."""
+    LIST = "list"
+    BINARY = "binary"
+    OBJECT = "object"
+
+    @property
+    def sentence(self) -> Sentence:
+        return _KINDS[self]
+
+
+_KINDS: Final = {
+    ColumnKind.TEXT: Sentence("text"),
+    ColumnKind.INTEGER: Sentence("whole number"),
+    ColumnKind.NUMBER: Sentence("number"),
+    ColumnKind.BOOLEAN: Sentence("yes or no"),
+    ColumnKind.DATE: Sentence("date"),
+    ColumnKind.CLASS_LABEL: Sentence("class label"),
+    ColumnKind.CLASS_LABELS: Sentence("class labels"),
+    ColumnKind.LIST: Sentence("list"),
+    ColumnKind.BINARY: Sentence("binary"),
+    ColumnKind.OBJECT: Sentence("object"),
+}
+
+
 class DropReason(StrEnum):
     """Why a row of the file is not in the dataset."""
 
@@ -255,3 +289,159 @@ class CheckReport:
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "findings": [finding.to_json() for finding in self.findings]}
+
+
+# What pages show ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ShownColumn:
+    name: str
+    kind: ColumnKind
+    storage: str
+    """Arrow's name for its type, such as int64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value, as JSON has it. A class label is its name; dates are texts, and so is an object (as JSON)."""
+
+    value: bool | int | float | str | list[str] | None
+    is_cut: bool = False
+    """Whether `value` is only the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Some rows of one split."""
+
+    dataset: str
+    revision: str
+    """The commit."""
+    splits: dict[str, int]
+    """Rows of each split."""
+    split: str
+    offset: int
+    columns: tuple[ShownColumn, ...]
+    hidden_columns: int
+    """Columns beyond those that are shown."""
+    rows: tuple[tuple[Cell, ...], ...]
+    """In the order of `columns`. Empty past the end."""
+
+    @property
+    def total(self) -> int:
+        return self.splits[self.split]
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Values from `start` up to `end`, which only the last bin includes."""
+
+    start: float
+    end: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    least: float
+    most: float
+    mean: float
+    median: float
+    bins: tuple[Bin, ...]
+    """Of one width. A single one where all values are equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCount:
+    value: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStatistics:
+    """What the head of a column says. What does not apply to its kind is None, or empty."""
+
+    name: str
+    kind: ColumnKind
+    empty: int | None = None
+    """Rows without a value; of a text, also blank ones."""
+    distinct: int | None = None
+    """Different values. None where there are more than MAX_CLASSES."""
+    values: tuple[ValueCount, ...] = ()
+    """The commonest ones, where values repeat."""
+    other: int = 0
+    """Rows with any other value (occurrences, where a row has several)."""
+    lengths: Distribution | None = None
+    """Of texts, in characters; of lists, in items."""
+    numbers: Distribution | None = None
+    earliest: str | None = None
+    latest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SplitStatistics:
+    split: str
+    rows: int
+    counted: int
+    """The first so many rows of the split were looked at."""
+    columns: tuple[ColumnStatistics, ...]
+
+    @property
+    def sampled(self) -> bool:
+        return self.counted < self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that waits to be imported."""
+
+    upload_id: str
+    owner_id: int
+    file_name: str
+    """As its owner calls it."""
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedColumn:
+    name: str
+    type: ColumnType
+    role: ColumnRole
+    empty_share: float
+    distinct: int
+    """Stops counting at MAX_CLASSES + 1."""
+    examples: tuple[str, ...]
+    """The first different values, cut where they are long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What an uploaded file looks like, and what an import with the same options would make of it."""
+
+    file_name: str
+    format: str
+    """csv, json_lines, json, parquet or folder."""
+    delimiter: str | None
+    encoding: str | None
+    rows: int
+    is_estimate: bool
+    """Whether `rows` is one: the file was not read to its end."""
+    counted: int
+    """All else is about this many rows at its beginning."""
+    columns: tuple[InspectedColumn, ...]
+    preview: tuple[tuple[Cell, ...], ...]
+    text_column: str | None
+    label_column: str | None
+    separator: str | None
+    """Between the labels of a row that has several."""
+    multi_label: bool
+    class_count: int
+    classes: tuple[ValueCount, ...]
+    """The commonest ones."""
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a classifier can be trained on it, as far as this tells."""
+        return not any(finding.severity == "error" for finding in self.findings)

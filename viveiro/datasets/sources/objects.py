@@ -22,9 +22,13 @@ Row = tuple[int, dict[str, Any] | None, int]
 """Number from 1, the object (None for what is none), and the bytes it takes in the file."""
 
 
-def open_json(path: Path, name: str, form: JsonLines | JsonArray) -> Source:
-    """The file is read twice: which keys there are, and of which type, is known at its end."""
-    reader = _Reader(path, name, form)
+def open_json(path: Path, name: str, form: JsonLines | JsonArray, most_bytes: int | None = None) -> Source:
+    """The file is read twice: which keys there are, and of which type, is known at its end.
+
+    Args:
+        most_bytes: the rows end where about so much has been read.
+    """
+    reader = _Reader(path, name, form, most_bytes)
     schema = reader.schema()
     return Source(
         schema=schema,
@@ -38,8 +42,8 @@ def open_json(path: Path, name: str, form: JsonLines | JsonArray) -> Source:
 
 
 class _Reader:
-    def __init__(self, path: Path, name: str, form: JsonLines | JsonArray) -> None:
-        self._path, self._name, self._form = path, name, form
+    def __init__(self, path: Path, name: str, form: JsonLines | JsonArray, most_bytes: int | None) -> None:
+        self._path, self._name, self._form, self._most_bytes = path, name, form, most_bytes
         self.dropped = Dropped()
         self.position = 0
 
@@ -77,6 +81,8 @@ class _Reader:
             for row in rows(text, self._name):
                 self.position = file.tell()
                 yield row
+                if self._most_bytes is not None and self.position > self._most_bytes:
+                    return
 
 
 def _lines(file: BinaryIO, name: str) -> Iterator[Row]:
