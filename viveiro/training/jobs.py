@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy.exc import DBAPIError
 
-from viveiro.datasets.service import dataset_ref, open_revision
+from viveiro.datasets.service import ImportOptions, dataset_ref, import_upload, open_revision
 from viveiro.db import utc_now
 from viveiro.errors import JobCancelled, RepoNotFound, Unavailable, ViveiroError
 from viveiro.hub.folders import Publication, Publisher
@@ -24,7 +24,7 @@ from viveiro.storage import full_disk_named
 from viveiro.training.adapting import Ingredients, adapt, weigh
 from viveiro.training.description import Revision, RunDescription
 from viveiro.training.reproducing import read_record
-from viveiro.training.service import load_run, note_success, settle_runs
+from viveiro.training.service import load_run, note_success, settle_runs, start_run
 from viveiro.training.types import Run
 from viveiro.types import RepoKind, RepoRef, Visibility
 
@@ -59,6 +59,27 @@ def _attempt(job: JobContext, publisher: Publisher, run: Run) -> dict[str, Any]:
         note_success(session, run.id, result)
     shutil.rmtree(job.folder, ignore_errors=True)
     return {"model": result["model"], "revision": sha}
+
+
+@job_kind("import-and-run")
+def import_and_run(
+    job: JobContext,
+    *,
+    repo_id: str,
+    upload_id: str,
+    options: dict[str, Any],
+    visibility: str,
+    wanted: dict[str, Any],
+) -> dict[str, Any]:
+    """Import an upload, then start a run on what came of it, each once. Answers what the import does, and the run's id."""
+    ref, given = dataset_ref(repo_id), ImportOptions(**options)
+    with Publisher.of_job(job) as publisher:
+        imported = import_upload(job, publisher, ref, upload_id, given, Visibility(visibility))
+        job.progress({"stage": "starting"})
+        description = RunDescription.model_validate({**wanted, "data": f"{repo_id}@{imported['revision']}"})
+        # The run has this job's id, so that a later attempt finds it.
+        run = start_run(publisher.hub, publisher.viewer, description, run_id=job.id, guard=job.still_mine)
+    return {**imported, "run_id": run.id}
 
 
 @job_kind("run-estimate")

@@ -53,13 +53,18 @@ def resolve(hub: Hub, viewer: Viewer, wanted: RunDescription) -> RunDescription:
     )
 
 
+def refuse_hopeless(hub: Hub, viewer: Viewer, wanted: RunDescription) -> None:
+    """What of `resolve` needs no data, for a run on data that is yet to be imported. Raises as `resolve` does."""
+    task = trainable(wanted.task)
+    parse_params(task, wanted.params)
+    _require_roles(task, wanted.columns)
+    base, _ = _base(hub, viewer, task, wanted.base_revision)
+    if wanted.publish is not None:
+        _require_target(hub, viewer, RepoRef(RepoKind.MODEL, RepoId.parse(wanted.publish)), base)
+
+
 def _columns(dataset: "OpenDataset", task: TrainableTask, named: dict[str, str]) -> dict[str, str]:
-    roles = [column.role for column in task.columns]
-    for role in named:
-        if role not in roles:
-            raise InvalidInput(
-                "{task} has no column for {role!r}. It has: {roles}.", task=task.name, role=role, roles=", ".join(roles)
-            )
+    roles = _require_roles(task, named)
     chosen = choose_columns(dataset, task.name, named)
     for role in roles:
         if role not in chosen:
@@ -70,6 +75,17 @@ def _columns(dataset: "OpenDataset", task: TrainableTask, named: dict[str, str])
                 columns=", ".join(dataset.columns),
             )
     return chosen
+
+
+def _require_roles(task: TrainableTask, named: dict[str, str]) -> list[str]:
+    """The task's roles, among which are those that columns are named for."""
+    roles = [column.role for column in task.columns]
+    for role in named:
+        if role not in roles:
+            raise InvalidInput(
+                "{task} has no column for {role!r}. It has: {roles}.", task=task.name, role=role, roles=", ".join(roles)
+            )
+    return roles
 
 
 def _base(hub: Hub, viewer: Viewer, task: TrainableTask, wanted: Revision | None) -> tuple[Repo, str]:
@@ -116,12 +132,16 @@ def _config(hub: Hub, repo: Repo, sha: str) -> dict[str, Any]:
 
 def _target(hub: Hub, viewer: Viewer, wanted: str | None, data: Repo, base: Repo) -> RepoRef:
     ref = RepoRef(RepoKind.MODEL, RepoId.parse(wanted) if wanted else _usual_name(viewer, data, base))
+    _require_target(hub, viewer, ref, base)
+    return ref
+
+
+def _require_target(hub: Hub, viewer: Viewer, ref: RepoRef, base: Repo) -> None:
     if str(ref.repo_id).lower() == base.name.lower():
         raise InvalidInput(
             "Publishing to {base} would replace the base by what is made of it. Name another repo.", base=base.name
         )
     check_may_publish(hub, viewer, ref)
-    return ref
 
 
 def _usual_name(viewer: Viewer, data: Repo, base: Repo) -> RepoId:

@@ -1,14 +1,18 @@
 """What can be done with runs."""
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from viveiro.accounts.service import can, record
 from viveiro.accounts.types import Viewer
+from viveiro.datasets.service import ImportOptions, open_upload
 from viveiro.db import utc_now
 from viveiro.errors import Forbidden, RepoNotFound, RevisionNotFound
 from viveiro.events import RunFinished
+from viveiro.hub.folders import check_may_publish
+from viveiro.hub.ledger import Guard
 from viveiro.hub.service import Hub
 from viveiro.jobs.outbox import publish
 from viveiro.jobs.service import cancel_job, enqueue
@@ -16,10 +20,10 @@ from viveiro.training import queries
 from viveiro.training.curves import Curves, curves_of_history, curves_of_points
 from viveiro.training.description import Revision, RunDescription
 from viveiro.training.reproducing import description_to_repeat, record_of_model, record_of_run
-from viveiro.training.resolving import resolve
+from viveiro.training.resolving import refuse_hopeless, resolve
 from viveiro.training.tables import RunRow
 from viveiro.training.types import NotReproducible, Point, Run, RunNotFound, RunState
-from viveiro.types import Action, Resource, new_id
+from viveiro.types import Action, RepoRef, Resource, Visibility, new_id
 
 __all__ = [
     "Point",
@@ -37,18 +41,30 @@ __all__ = [
     "run_curves",
     "run_points",
     "settle_runs",
+    "start_import_and_run",
     "start_run",
 ]
 
 BATCH = 200
 
 
-def start_run(hub: Hub, viewer: Viewer, wanted: RunDescription) -> Run:
-    """Resolve, store and enqueue. The answer holds what was resolved."""
+def start_run(
+    hub: Hub, viewer: Viewer, wanted: RunDescription, *, run_id: str | None = None, guard: Guard | None = None
+) -> Run:
+    """Resolve, store and enqueue. The answer holds what was resolved.
+
+    Args:
+        run_id: given by a job that may run twice: a run of this id that is there already is the answer.
+        guard: raises, in the transaction that starts the run, when this attempt must not start it any more.
+    """
     assert viewer.user_id is not None
+    if run_id is not None and (started := _find_run(hub, run_id)):
+        return started
     description = resolve(hub, viewer, wanted)
-    run_id = new_id()
+    run_id = run_id or new_id()
     with hub.database.write() as session:
+        if guard is not None:
+            guard(session)
         job_id = enqueue(session, "train-run", {"run_id": run_id}, owner_id=viewer.user_id)
         row = RunRow(
             id=run_id,
@@ -61,6 +77,39 @@ def start_run(hub: Hub, viewer: Viewer, wanted: RunDescription) -> Run:
         record(session, viewer, "run.start", run_id, data=description.data, publish=description.publish)
         session.flush()
         return load_run(session, run_id)
+
+
+def start_import_and_run(
+    hub: Hub,
+    viewer: Viewer,
+    ref: RepoRef,
+    upload_id: str,
+    options: ImportOptions,
+    visibility: Visibility,
+    wanted: RunDescription,
+) -> str:
+    """Enqueue the import of an upload into `ref` and then a run on it; the job's id, which becomes the run's.
+
+    The job's result is the import's, with `run_id`. What `wanted` says of its data is not looked at: the run gets the
+    revision that the import made. Until the import is done there is no such run; then nobody has to be there to start it.
+
+    Raises:
+        UploadNotFound: the file is gone, or somebody else's.
+        InvalidInput, NotFound, Forbidden: what could only fail when the import is done.
+    """
+    open_upload(hub.settings, viewer, upload_id)
+    check_may_publish(hub, viewer, ref)
+    wanted = wanted.model_copy(update={"data": str(ref.repo_id)})
+    refuse_hopeless(hub, viewer, wanted)
+    arguments = {
+        "repo_id": str(ref.repo_id),
+        "upload_id": upload_id,
+        "options": asdict(options),
+        "visibility": visibility.value,
+        "wanted": wanted.model_dump(mode="json"),
+    }
+    with hub.database.write() as session:
+        return enqueue(session, "import-and-run", arguments, owner_id=viewer.user_id)
 
 
 def estimate_run(hub: Hub, viewer: Viewer, wanted: RunDescription) -> tuple[RunDescription, str]:
@@ -131,6 +180,11 @@ def cancel_run(session: Session, viewer: Viewer, run_id: str) -> Run:
     record(session, viewer, "run.cancel", run_id)
     cancel_job(session, run.job_id)
     return load_run(session, run_id)
+
+
+def _find_run(hub: Hub, run_id: str) -> Run | None:
+    with hub.database.read() as session:
+        return queries.find(session, run_id)
 
 
 def load_run(session: Session, run_id: str) -> Run:
