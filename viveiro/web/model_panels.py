@@ -6,23 +6,25 @@ The page includes `models/_metrics.html`, `_widget.html`, `_snippets.html` and `
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 from fastapi import Request
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
 from viveiro.accounts.service import can, may_infer
 from viveiro.accounts.types import Viewer
-from viveiro.errors import EntryNotFound, NotFound
+from viveiro.errors import NotFound
+from viveiro.http.urls import public_url
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.serving import deployment
 from viveiro.serving.deployment import EndpointStatus
-from viveiro.training.types import RECORD_FILE
-from viveiro.types import Action
-from viveiro.web import scores
+from viveiro.serving.snippets import Snippet, model_snippets
+from viveiro.training.lineage import ModelLineage, model_lineage, published_record
+from viveiro.types import Action, Visibility
+from viveiro.web import scores, words
+from viveiro.web.highlighting import highlight
 from viveiro.web.scores import Line, Record, Rival, Told, Verdict
 
-LARGEST_RECORD: Final = 8 * 2**20
 MOST_EXAMPLES: Final = 4
 WITH_WIDGET: Final = frozenset({"text-classification"})
 """Tasks whose answers `widget.js` can draw."""
@@ -46,6 +48,7 @@ class Widget:
 
     Attributes:
         status: of its endpoint, None where there is none.
+        word: for its state.
         may_infer: the viewer may have it compute.
         may_deploy: the viewer may write to the repo.
         moved: main is no longer the commit that is served.
@@ -56,6 +59,7 @@ class Widget:
     model: str
     task: str | None
     status: EndpointStatus | None
+    word: str
     may_infer: bool
     may_deploy: bool
     moved: bool
@@ -64,18 +68,49 @@ class Widget:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownSnippet:
+    snippet: Snippet
+    html: Markup
+
+
+@dataclass(frozen=True, slots=True)
 class ModelPanels:
+    name: str
     metrics: MetricsPanel | None
     widget: Widget
+    snippets: tuple[ShownSnippet, ...]
+    lineage: ModelLineage
 
 
 async def model_panels(request: Request, viewer: Viewer, hub: Hub, repo: Repo, sha: str) -> ModelPanels:
     """Of a model repo that the viewer may see, at a commit."""
-    record = await run_in_threadpool(published_record, hub, viewer, repo, sha)
+    widget = await widget_of(request, viewer, hub, repo)
+    record, lineage = await run_in_threadpool(_history, hub, viewer, repo, sha)
     return ModelPanels(
+        name=repo.name,
         metrics=metrics_panel(record, repo.card),
-        widget=await widget_of(request, viewer, hub, repo),
+        widget=widget,
+        snippets=snippets_of(public_url(request), repo, widget),
+        lineage=lineage,
     )
+
+
+def _history(hub: Hub, viewer: Viewer, repo: Repo, sha: str) -> tuple[Record | None, ModelLineage]:
+    found = published_record(hub, viewer, repo, sha)
+    return scores.read_record(found), model_lineage(hub, viewer, repo, found)
+
+
+def snippets_of(server: str, repo: Repo, widget: Widget) -> tuple[ShownSnippet, ...]:
+    snippets = model_snippets(
+        server,
+        repo.ref.repo_id,
+        task=widget.task,
+        library=repo.library_name,
+        private=repo.visibility is Visibility.PRIVATE or repo.gated is not None,
+        deployed=widget.status is not None,
+        text=next(iter(widget.examples), None),
+    )
+    return tuple(ShownSnippet(snippet, highlight(snippet.code, snippet.language)) for snippet in snippets)
 
 
 def metrics_panel(record: Record | None, card: dict[str, Any]) -> MetricsPanel | None:
@@ -91,29 +126,18 @@ def metrics_panel(record: Record | None, card: dict[str, Any]) -> MetricsPanel |
     return MetricsPanel(told=told) if told else None
 
 
-def published_record(hub: Hub, viewer: Viewer, repo: Repo, sha: str) -> Record | None:
-    """What the commit says of the run that made it; None to those who may not read the repo's files."""
-    if not can(viewer, Action.READ, repo.resource):
-        return None
-    try:
-        entry = hub.entry(repo, sha, RECORD_FILE)
-    except EntryNotFound:
-        return None
-    if entry.type != "file" or entry.size > LARGEST_RECORD:
-        return None
-    try:
-        return scores.read_record(orjson.loads(b"".join(hub.stream_file(repo, entry))))
-    except orjson.JSONDecodeError:
-        return None
-
-
-async def widget_of(request: Request, viewer: Viewer, hub: Hub, repo: Repo) -> Widget:
-    status = await _status(request, viewer, hub, repo)
+async def widget_of(
+    request: Request, viewer: Viewer, hub: Hub, repo: Repo, status: EndpointStatus | None = None
+) -> Widget:
+    """`status`: of the repo's endpoint, where it is known already."""
+    if status is None:
+        status = await _status(request, viewer, hub, repo)
     task = status.endpoint.task if status is not None else repo.pipeline_tag
     return Widget(
         model=repo.name,
         task=task,
         status=status,
+        word=words.endpoint_state(status.state) if status is not None else "",
         may_infer=may_infer(viewer, repo.resource),
         may_deploy=can(viewer, Action.WRITE, repo.resource),
         moved=status is not None and repo.head_sha is not None and status.endpoint.sha != repo.head_sha,

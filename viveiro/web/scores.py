@@ -146,6 +146,12 @@ class Rival:
     scores: tuple[Score | None, ...]
     gain: Score | None
 
+    @property
+    def gain_told(self) -> str:
+        if self.gain is None:
+            return "–"
+        return f"{_signed(self.gain.value)} ({_signed(self.gain.low)} – {_signed(self.gain.high)})"
+
 
 def verdict(record: Record) -> Verdict:
     gain = record.gain[record.best_baseline]

@@ -171,5 +171,15 @@ def task(tag: str) -> str:
     return _named(TASKS, tag)
 
 
+def duration(seconds: float) -> str:
+    """In the two largest units that it has; both languages write them alike."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
 def _named(words: Mapping[str, Sentence], name: str) -> str:
     return words.get(name, name)
