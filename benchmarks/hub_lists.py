@@ -1,14 +1,17 @@
-"""Lists over 100,000 repos and 1.2 million tags, on SQLite and PostgreSQL: p50 and p95 of each list a client may ask for.
+"""Lists over 100,000 repos and 1.2 million tags, on SQLite and PostgreSQL: p50 and p95 of each list a client may ask for,
+and of the counts beside it.
 
     python benchmarks/hub_lists.py [--repos 100000] [--rounds 30] [--only sqlite]
 
-The claim: p95 under 60 ms, from the query to detached values, whatever the filter. PostgreSQL is a throw-away cluster
+The claim: p95 under 60 ms for a list, from the query to detached values, and under 150 ms for its counts, whatever the
+filter. "list from matches" is the list where the counts have found few repos and it starts from these. PostgreSQL is a throw-away cluster
 with Debian's programs and their defaults.
 """
 
 import argparse
 import json
 import random
+import resource
 import statistics
 import sys
 import tempfile
@@ -27,21 +30,24 @@ from sqlalchemy import text
 from tests.postgres import running_postgres
 from viveiro.accounts.types import ANONYMOUS, Grant, Role, TokenRole, TokenScope, Viewer
 from viveiro.db import Base, Database
+from viveiro.hub.facets import Facets
 from viveiro.hub.listing import list_repos
 from viveiro.hub.types import RepoQuery, RepoSort
 from viveiro.types import Action, RepoKind
 
 TARGET_MS = 60.0
+COUNTS_TARGET_MS = 150.0
+FEW = 500
 OWNERS = 2_000
 _WORDS = "bert roberta base large tiny tuned sentiment ner vision whisper llama qwen chat instruct gguf lora"
 WORDS = _WORDS.split()
 START = datetime(2022, 3, 2, tzinfo=UTC)
-CARD = json.dumps(
-    {"license": "mit", "language": ["en", "pt"], "tags": ["x"] * 20, "model-index": [{"name": "m" * 900}]}
-)
-CONFIG = json.dumps(
-    {"architectures": ["BertForSequenceClassification"], "id2label": {i: f"label {i}" for i in range(40)}}
-)
+CARD = {"license": "mit", "tags": ["x"] * 20, "model-index": [{"name": "m" * 900}]}
+CONFIG = {"architectures": ["BertForSequenceClassification"], "id2label": {i: f"label {i}" for i in range(40)}}
+_LANGUAGES = "en pt zh fr de es it ja ko ru ar hi nl pl tr sv fi vi th id uk cs ro hu da no el he bg ca"
+LANGUAGES = _LANGUAGES.split()
+_ARCHITECTURES = "bert llama qwen2 roberta mistral t5 whisper vit gpt2 gemma xlm-roberta deberta clip wav2vec2 bart"
+ARCHITECTURES = _ARCHITECTURES.split()
 
 MEMBER = Viewer(user_id=5, name="owner5", roles={5: Role.ADMIN, 1: Role.READ})
 ADMIN = Viewer(user_id=7, name="owner7", is_admin=True, roles={7: Role.ADMIN})
@@ -130,20 +136,29 @@ def _repo(pk: int, chance: random.Random) -> tuple[Any, ...]:
     parameters = int(10 ** chance.uniform(5, 11)) if chance.random() < 0.5 else None
     library = "transformers" if chance.random() < 0.6 else chance.choice(["diffusers", "sklearn", "peft", "gguf"])
     pipeline = f"pipeline-{min(int(chance.paretovariate(0.7)) - 1, 39)}"
+    card = json.dumps({**CARD, "language": sorted({_usual(LANGUAGES, chance) for _ in range(chance.randrange(3))})})
+    config = json.dumps({**CONFIG, "model_type": _usual(ARCHITECTURES, chance)} if library == "transformers" else {})
     return (
         *(pk, "model", owner, name, name.lower(), f"{pk:032x}", visibility, gated, created, modified, "a" * 40),
-        *(downloads, downloads * 3, likes, round(likes * chance.random(), 2), CARD, CONFIG, None),
+        *(downloads, downloads * 3, likes, round(likes * chance.random(), 2), card, config, None),
         *(parameters, library, pipeline, 123),
     )
 
 
+def _usual(words: Sequence[str], chance: random.Random) -> str:
+    """Half of the time the first, a quarter the second, and so on."""
+    return words[min(int(chance.expovariate(0.7)), len(words) - 1)]
+
+
 def _tags(pk: int, repo: tuple[Any, ...], chance: random.Random) -> set[str]:
-    tags = {repo[19], repo[20], "region:us", f"license:{chance.choice(['mit', 'apache-2.0', 'other'])}"}
+    card, config = json.loads(repo[15]), json.loads(repo[16])
+    tags = {*card["language"], *filter(None, [config.get("model_type")])}
+    tags |= {repo[19], repo[20], "region:us", f"license:{chance.choice(['mit', 'apache-2.0', 'other'])}"}
     tags |= {"safetensors"} if chance.random() < 0.6 else set()
     tags |= {"half-a", "half-b"} if pk % 10_007 == 0 else {("half-a", "half-b", "half-c")[pk % 3]}
     tags |= {"old"} if repo[8] < START + timedelta(days=2 * 365) else set()
     makers: list[Callable[[], str]] = [
-        lambda: f"language:l{min(int(chance.paretovariate(0.7)) - 1, 99)}",
+        lambda: f"topic-{min(int(chance.paretovariate(0.7)) - 1, 99)}",
         lambda: f"dataset:d/{chance.randrange(20_000)}",
         lambda: f"base_model:b/{chance.randrange(5_000)}",
         lambda: f"arxiv:{chance.randrange(3_000)}",
@@ -226,6 +241,40 @@ def report(name: str, database: Database, rounds: int) -> float:
     return percentile(every, 0.95)
 
 
+def report_counts(database: Database, rounds: int) -> float:
+    """The same for the counts: how long until the first one, what they keep in memory, and a line a case."""
+    facets = Facets(database)
+    before, wall, cpu = resident_mb(), time.perf_counter(), time.process_time()
+    facets.warm()
+    spent, worked = time.perf_counter() - wall, time.process_time() - cpu
+    print(f"\ncounts: read in {spent:.1f} s ({worked:.1f} s of it here), {resident_mb() - before:.0f} MB")
+    print(f"{'':52} {'p50 ms':>8} {'p95 ms':>8} {'total':>7} {'list from matches':>18}")
+    every: list[float] = []
+    for case in (case for case in cases() if case.query.sort is RepoSort.TRENDING or case.query.search):
+        times, lists = [], []
+        for _ in range(rounds):
+            started = time.perf_counter()
+            total = facets.count(case.viewer, case.query).total
+            times.append((time.perf_counter() - started) * 1000)
+            started = time.perf_counter()
+            among = facets.matches(case.viewer, case.query, FEW)
+            with database.read() as session:
+                list_repos(session, case.viewer, case.query, among)
+            lists.append((time.perf_counter() - started) * 1000)
+        every += times
+        p95 = percentile(times, 0.95)
+        print(
+            f"{case.name:52} {percentile(times, 0.5):8.1f} {p95:8.1f} {total:7} {percentile(lists, 0.95):18.1f}"
+            f"{'  over' if p95 > COUNTS_TARGET_MS else ''}"
+        )
+    print(f"{'all':52} {percentile(every, 0.5):8.1f} {percentile(every, 0.95):8.1f}")
+    return percentile(every, 0.95)
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
 @contextmanager
 def sqlite() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="viveiro-lists-") as folder:
@@ -246,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     repos, tags = repos_and_tags(options.repos)
     print(f"{len(repos):,} repos, {len(tags):,} tags")
-    worst = 0.0
+    good = True
     for name, start in {"sqlite": sqlite, "postgres": postgres}.items():
         if options.only in (None, name):
             with start() as url:
@@ -254,9 +303,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 started = time.perf_counter()
                 fill(database, repos, tags)
                 print(f"{name} filled in {time.perf_counter() - started:.0f} s")
-                worst = max(worst, report(name, database, options.rounds))
+                good &= report(name, database, options.rounds) <= TARGET_MS
+                good &= report_counts(database, options.rounds) <= COUNTS_TARGET_MS
                 database.close()
-    return int(worst > TARGET_MS)
+    return int(not good)
 
 
 if __name__ == "__main__":

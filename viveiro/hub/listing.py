@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -27,11 +28,20 @@ _COUNT: Final = re.compile(r"(\d+(?:\.\d+)?)([KMBT]?)")
 _FACTORS: Final = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 
 
-def list_repos(session: Session, viewer: Viewer, query: RepoQuery) -> Page:
-    """One page of what this viewer may see."""
+def list_repos(session: Session, viewer: Viewer, query: RepoQuery, among: Sequence[int] | None = None) -> Page:
+    """One page of what this viewer may see.
+
+    Args:
+        among: keys of all that match, a few hundred at most, when `Facets.matches` has found them. The list is the same
+            without, but where matches are rare it takes a pass over the whole index.
+    """
     query = replace(query, limit=max(1, min(query.limit, MOST_PER_PAGE)))
     # One more than asked: whether there is a next page.
-    positions = _find(session, viewer, query, query.limit + 1)
+    positions = (
+        _find(session, viewer, query, query.limit + 1)
+        if among is None
+        else queries.positions_among(session, viewer, query, query.limit + 1, among)
+    )
     more = len(positions) > query.limit
     positions = positions[: query.limit]
     repos = queries.repos_by_pk(session, [position.pk for position in positions])

@@ -117,6 +117,14 @@ def positions_tagged(session: Session, viewer: Viewer, query: RepoQuery, limit: 
     return _ordered(session, viewer, query, gathered.offset(0), limit)
 
 
+def positions_among(
+    session: Session, viewer: Viewer, query: RepoQuery, limit: int, pks: Sequence[int]
+) -> list[Position]:
+    """Start from repos that somebody else has found."""
+    gathered = _gather(query).where(RepoRow.id.in_(pks), *map(_has_tag, query.tags))
+    return _ordered(session, viewer, query, gathered.offset(0), limit)
+
+
 def positions_anywhere(session: Session, viewer: Viewer, query: RepoQuery, limit: int) -> list[Position]:
     """Find all that match, then order them."""
     gather = _gather_by_sqlite if session.get_bind().dialect.name == "sqlite" else _gather_by_postgres

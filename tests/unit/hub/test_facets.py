@@ -104,6 +104,23 @@ class TestCountsAndLists:
             name for name in free.groups if name != group
         ]
 
+    @pytest.mark.parametrize("filters", FILTERS.values(), ids=list(FILTERS))
+    def test_a_list_that_starts_from_the_matches_is_the_same_list(self, stocked, filters):
+        query = replace(MODELS, **filters, limit=7)
+        among = Facets(stocked).matches(ANONYMOUS, query, 60)
+        with stocked.read() as session:
+            first = list_repos(session, ANONYMOUS, query)
+            assert list_repos(session, ANONYMOUS, query, among) == first
+            later = replace(query, after=first.next)
+            assert list_repos(session, ANONYMOUS, later, among) == list_repos(session, ANONYMOUS, later)
+
+    def test_a_list_shows_no_repo_for_being_named_a_match(self, database):
+        with database.write() as session:
+            shelf = Shelf(session)
+            pks = [shelf.add("ana/secret", private=True), shelf.add("ana/open", "x"), shelf.add("ana/other")]
+            page = list_repos(session, ANONYMOUS, replace(MODELS, tags=("x",)), pks)
+        assert [repo.name for repo in page.repos] == ["ana/open"]
+
     def test_more_matches_than_asked_for_are_none(self, stocked):
         assert Facets(stocked).matches(ANONYMOUS, MODELS, 39) is None
         assert len(Facets(stocked).matches(ANONYMOUS, MODELS, 40)) == 40
