@@ -1,17 +1,19 @@
 """Every SQL statement about runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, Text, cast, select
+from sqlalchemy import Select, Text, cast, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from viveiro.hub.tables import RepoRow
 from viveiro.jobs.tables import JobEventRow, JobRow
 from viveiro.jobs.types import JobEventType, JobState
 from viveiro.training.description import RunDescription
 from viveiro.training.tables import RunRow
 from viveiro.training.types import Point, Run, RunState, state_of
+from viveiro.types import RepoId, RepoKind, RepoRef, Resource, Visibility
 
 
 def find(session: Session, run_id: str) -> Run | None:
@@ -19,14 +21,32 @@ def find(session: Session, run_id: str) -> Run | None:
     return None if found is None else _as_run(found[0], found[1])
 
 
-def list_runs(session: Session, *, owner_ids: Sequence[int] | None, before: str | None, limit: int) -> list[Run]:
-    """Newest first. `owner_ids` None means everyone's."""
+def list_runs(
+    session: Session, *, owner_ids: Sequence[int] | None, before: str | None, limit: int, data: RepoId | None = None
+) -> list[Run]:
+    """Newest first. `owner_ids` None means everyone's; `data` narrows to runs on any revision of a dataset."""
     statement = _with_job().order_by(RunRow.id.desc()).limit(limit)
     if owner_ids is not None:
         statement = statement.where(RunRow.owner_id.in_(owner_ids))
     if before is not None:
         statement = statement.where(RunRow.id < before)
+    if data is not None:
+        named = func.lower(RunRow.description["data"].as_string())
+        statement = statement.where(named.startswith(f"{data}@".lower(), autoescape=True))
     return [_as_run(row, job) for row, job in session.execute(statement)]
+
+
+def find_repos(session: Session, folded: Iterable[tuple[str, str]]) -> list[tuple[RepoRef, Resource]]:
+    """Those that exist of (kind, name in lower case), whoever may see them."""
+    columns = (RepoRow.kind, RepoRow.name, RepoRow.owner_id, RepoRow.visibility, RepoRow.gated)
+    statement = select(*columns).where(tuple_(RepoRow.kind, RepoRow.folded_name).in_(list(folded)))
+    return [
+        (
+            RepoRef(RepoKind(kind), RepoId(*name.split("/"))),
+            Resource(owner_id, name, Visibility(visibility), gated=gated is not None),
+        )
+        for kind, name, owner_id, visibility, gated in session.execute(statement)
+    ]
 
 
 def points(session: Session, job_id: str, after: int, limit: int) -> list[Point]:

@@ -23,7 +23,7 @@ from viveiro.training.reproducing import description_to_repeat, record_of_model,
 from viveiro.training.resolving import refuse_hopeless, resolve
 from viveiro.training.tables import RunRow
 from viveiro.training.types import NotReproducible, Point, Run, RunNotFound, RunState
-from viveiro.types import Action, RepoRef, Resource, Visibility, new_id
+from viveiro.types import Action, RepoId, RepoRef, Resource, Visibility, new_id
 
 __all__ = [
     "Point",
@@ -167,10 +167,12 @@ def get_run(session: Session, viewer: Viewer, run_id: str) -> Run:
     return run
 
 
-def list_runs(session: Session, viewer: Viewer, *, before: str | None = None, limit: int = 50) -> list[Run]:
-    """The viewer's, newest first; an administrator sees everyone's."""
+def list_runs(
+    session: Session, viewer: Viewer, *, before: str | None = None, limit: int = 50, data: RepoId | None = None
+) -> list[Run]:
+    """The viewer's, newest first, on this dataset only if one is named; an administrator sees everyone's."""
     owner_ids = None if can(viewer, Action.READ, Resource(0, "")) else viewer.owner_ids
-    return queries.list_runs(session, owner_ids=owner_ids, before=before, limit=limit)
+    return queries.list_runs(session, owner_ids=owner_ids, before=before, limit=limit, data=data)
 
 
 def cancel_run(session: Session, viewer: Viewer, run_id: str) -> Run:
