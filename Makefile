@@ -10,7 +10,7 @@ DATA ?= examples/maintenance/tickets.csv
 DEMO_DIR ?= .demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test chaos check format docs messages vendor bench migration clean
+.PHONY: help install demo serve test chaos check format docs messages vendor screenshots bench migration clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -55,6 +55,9 @@ messages: install ## Gather the sentences that people read, and say which wait f
 
 vendor: install ## Fetch again what pages load from other projects, checked
 	$(BIN)/python -m tools.vendor
+
+screenshots: install ## Draw every page, as pictures in .screenshots
+	$(BIN)/python -m tools.screenshots
 
 bench: install ## Print the hub's figures beside its peers'
 	$(BIN)/python benchmarks/hub.py
