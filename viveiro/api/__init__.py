@@ -1,5 +1,6 @@
 """The web application: what `app.create_app` composes from routers and shared state."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -67,7 +68,10 @@ def build_application(settings: Settings, extend: Callable[[FastAPI], None] = la
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(app.state.hub.settle_pushes)  # an earlier web process may have been killed alone
     await app.state.hosts.start()
+    # The first count of a process waits until all repos are read: nobody's page should be that one.
+    warming = asyncio.create_task(run_in_threadpool(app.state.facets.warm))
     yield
+    await asyncio.gather(warming, return_exceptions=True)
     await app.state.hosts.close()
     await run_in_threadpool(app.state.hub.close)
     await run_in_threadpool(app.state.database.close)

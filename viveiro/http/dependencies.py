@@ -9,6 +9,7 @@ from viveiro.accounts.types import Viewer
 from viveiro.db import Database
 from viveiro.errors import Forbidden, NotAuthenticated
 from viveiro.http.sign_in import viewer_of
+from viveiro.hub.facets import Facets
 from viveiro.hub.service import Hub
 from viveiro.serving.admissions import Admissions
 from viveiro.serving.hosts import Hosts
@@ -48,6 +49,11 @@ async def _admissions(request: Request) -> Admissions:
     return admissions
 
 
+async def _facets(request: Request) -> Facets:
+    facets: Facets = request.app.state.facets
+    return facets
+
+
 def _viewer(request: Request, tasks: BackgroundTasks) -> Viewer:
     return viewer_of(request, tasks)
 
@@ -56,6 +62,7 @@ SettingsDep = Annotated[Settings, Depends(_settings)]
 DatabaseDep = Annotated[Database, Depends(_database)]
 BlobsDep = Annotated[BlobStore, Depends(_blobs)]
 HubDep = Annotated[Hub, Depends(_hub)]
+FacetsDep = Annotated[Facets, Depends(_facets)]
 HostsDep = Annotated[Hosts, Depends(_hosts)]
 AdmissionsDep = Annotated[Admissions, Depends(_admissions)]
 ViewerDep = Annotated[Viewer, Depends(_viewer)]
