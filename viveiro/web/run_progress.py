@@ -12,7 +12,7 @@ from viveiro.web import words
 
 GROWTH: Final = (Sentence("Read"), Sentence("Prepare"), Sentence("Adapt"), Sentence("Evaluate"), Sentence("Publish"))
 _STEP_OF_STAGE: Final = {
-    **dict.fromkeys(("reading", "duplicates", "near_duplicates", "checking", "writing"), 0),
+    **dict.fromkeys(("reading", "duplicates", "near_duplicates", "checking", "writing", "starting"), 0),
     **dict.fromkeys(("preflight", "features"), 1),
     **dict.fromkeys(("head", "training", "validating"), 2),
     "evaluating": 3,

@@ -9,7 +9,7 @@ from typing import Final
 from viveiro.locale import Sentence
 
 STATES: Final = {
-    "queued": Sentence("waiting"),
+    "queued": Sentence("queued"),
     "preflight": Sentence("getting ready"),
     "running": Sentence("running"),
     "stopping": Sentence("stopping"),
@@ -43,6 +43,7 @@ JOB_KINDS: Final = {
     "jobs-retention": Sentence("Forget old jobs"),
 }
 STAGES: Final = {
+    "starting": Sentence("Starting the run"),
     "reading": Sentence("Reading rows"),
     "duplicates": Sentence("Looking for duplicates"),
     "writing": Sentence("Writing splits"),

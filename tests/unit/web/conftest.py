@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -26,6 +27,9 @@ from viveiro.hub.service import Hub
 from viveiro.hub.types import AddFile
 from viveiro.settings import Settings
 from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
+
+if TYPE_CHECKING:
+    from tests.unit.training.conftest import Nursery
 
 PASSWORD = "correct horse"
 """Everyone's, here."""
@@ -170,3 +174,35 @@ def text_of(html: str) -> str:
     parser = _Text()
     parser.feed(html)
     return " ".join(" ".join(parser.parts).split())
+
+
+@pytest.fixture(scope="session")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A dataset and an encoder, as folders to publish: what runs are made of."""
+    from tests.unit.datasets.tables import csv_text, import_bytes
+    from tests.unit.ml.tiny import make_encoder
+
+    rows = [(f"{word} number {number}", word) for number in range(30) for word in ("pump", "<b>invoice</b>")]
+    dataset = import_bytes(csv_text(rows).encode(), tmp_path_factory.mktemp("tickets"))[1]
+    return dataset, make_encoder(tmp_path_factory.mktemp("base") / "encoder")
+
+
+@pytest.fixture(scope="module")
+def nursery(site: Site, grown: tuple[Path, Path]) -> "Nursery":
+    """Alice's runs on the site, worked off in this process when a test says so. One of their classes is HTML."""
+    return nursery_of(site, grown)
+
+
+def nursery_of(site: Site, grown: tuple[Path, Path]) -> "Nursery":
+    from tests.unit.training.conftest import BASE, Nursery
+    from viveiro.datasets.service import dataset_ref
+    from viveiro.hub.folders import Publication, Publisher
+
+    nursery = object.__new__(Nursery)  # its own house is this site
+    nursery.database, nursery.settings, nursery.hub = site.database, site.settings, site.hub
+    nursery.alice, nursery.bob = site.viewer("alice"), site.viewer("bob")
+    nursery.publisher = Publisher(site.hub, nursery.alice)
+    dataset, encoder = grown
+    nursery.publisher.publish(dataset, dataset_ref("alice/tickets"), Publication("Import", "Test: dataset"))
+    nursery.publisher.publish(encoder, BASE, Publication("Import", "Test: encoder"))
+    return nursery

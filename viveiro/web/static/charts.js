@@ -31,8 +31,8 @@ document.addEventListener("DOMContentLoaded", () => {
       const values = (_, ticks) => ticks.map((tick) => short.format(tick));
       return {
         width: Math.max(holder.clientWidth, 200), height: 240,
-        scales: { x: { time: false } },
-        axes: [{ ...axis, values, label: holder.dataset.x, labelFont: "12px system-ui", labelSize: 22 }, { ...axis, values, size: 56 }],
+        scales: { x: { time: false }, y: { range } },
+        axes: [{ ...axis, values, size: 30, label: holder.dataset.x, labelFont: "12px system-ui", labelSize: 18 }, { ...axis, values, size: 56 }],
         series: [
           { label: holder.dataset.x, value: (_, value) => (value == null ? "–" : epochs.format(value)) },
           ...shown.map(({ label, place }) => ({
@@ -42,6 +42,14 @@ document.addEventListener("DOMContentLoaded", () => {
         ],
         hooks: { draw: [best] },
       };
+    }
+
+    // A little air above and below; scores end at 0 and 1.
+    function range(_, low, high) {
+      if (low == null) return [0, 1];
+      const air = Math.max((high - low) * 0.1, 0.02);
+      const top = "unit" in holder.dataset ? Math.min(1, high + air) : high + air;
+      return [Math.max(0, low - air), top];
     }
 
     // A line where the weights come from that are kept.
