@@ -128,6 +128,15 @@ class TestWatching:
         points = viveiro.printed("runs", "info", full["run_id"])["points"]
         assert {"estimated", "training", "validated"} == {point["fields"]["stage"] for point in points}
 
+    def test_a_program_gets_curves_to_draw_of_as_many_values_as_it_wants(
+        self, client: Client, full: dict[str, Any]
+    ) -> None:
+        whole, few = (client.get(f"/api/v1/runs/{full['run_id']}/curves", most=most) for most in (1000, 3))
+        assert {"train_loss", "learning_rate", "eval_loss", "eval_f1_macro"} == set(whole["series"])
+        assert {len(values) for values in whole["series"].values()} == {len(whole["x"])}
+        assert max(sum(value is not None for value in values) for values in few["series"].values()) <= 3
+        assert few["last_seq"] == whole["last_seq"] > 0
+
     def test_logs_as_json_are_one_event_a_line(self, viveiro: CommandLine, full: dict[str, Any]) -> None:
         events = [json.loads(line) for line in viveiro("runs", "logs", full["run_id"], "--json").stdout.splitlines()]
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
