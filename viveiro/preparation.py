@@ -2,12 +2,13 @@
 
 import json
 import os
-import secrets
 import sys
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from viveiro.accounts.access_tokens import revoke_tokens_named
+from viveiro.accounts.secrets import new_password
 from viveiro.accounts.service import create_token, create_user, first_administrator
 from viveiro.accounts.types import Account, TokenRole
 from viveiro.db import Database, migrate
@@ -16,7 +17,10 @@ from viveiro.locale import translate
 from viveiro.settings import Settings
 from viveiro.storage import LocalBlobStore
 
-COMMAND_LINE_TOKEN = "viveiro command line on the server's own machine"  # noqa: S105 - a token's name, not its value
+COMMAND_LINE_TOKEN: Final = "viveiro command line on the server's own machine"  # noqa: S105 - a token's name, not its value
+FIRST_TOKEN: Final = "first start"  # noqa: S105 - a token's name, not its value
+GIVEN_TOKENS: Final = (COMMAND_LINE_TOKEN, FIRST_TOKEN)
+"""What the administrator has without having made it."""
 
 
 def prepare_installation(settings: Settings) -> None:
@@ -41,9 +45,9 @@ def prepare_installation(settings: Settings) -> None:
 
 
 def _make_administrator(session: Session) -> tuple[Account, str]:
-    password = secrets.token_urlsafe(15)
+    password = new_password()
     administrator = create_user(session, "admin", password=password, is_admin=True)
-    token = create_token(session, administrator.id, "first start", TokenRole.WRITE)
+    token = create_token(session, administrator.id, FIRST_TOKEN, TokenRole.WRITE)
     welcome = translate(
         "Administrator: {name}\nPassword:      {password}\nAccess token:  {access_token}\n",
         name=administrator.name,

@@ -1,6 +1,6 @@
 """Every SQL statement about accounts and credentials."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -44,6 +44,11 @@ def accounts(
             MembershipRow.user_id == member_id
         )
     return session.scalars(statement).all()
+
+
+def names(session: Session, account_ids: Iterable[int]) -> dict[int, str]:
+    found = select(AccountRow.id, AccountRow.name).where(AccountRow.id.in_(set(account_ids)))
+    return {row.id: row.name for row in session.execute(found)}
 
 
 def first_admin(session: Session) -> AccountRow | None:

@@ -19,6 +19,11 @@ def new_secret() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
 
 
+def new_password() -> str:
+    """For somebody who will choose one of their own: 120 bits that can still be copied by hand."""
+    return secrets.token_urlsafe(15)
+
+
 def fingerprint(secret: str) -> str:
     """sha256 in hex: what the database knows of a secret, and finds it by."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -3,7 +3,7 @@
 Whoever acts is `by`; each act is in the audit log, in the same transaction. SYSTEM acts at set-up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -23,6 +23,7 @@ from viveiro.accounts.access_tokens import (
     viewer_of_user,
 )
 from viveiro.accounts.audit import list_audit, record
+from viveiro.accounts.first_steps import chose_password, made_token, signs_in_for_the_first_time
 from viveiro.accounts.names import check_name
 from viveiro.accounts.passwords import hash_password
 from viveiro.accounts.permissions import acts_in_full, can, may_infer, may_see
@@ -40,6 +41,7 @@ __all__ = [
     "authenticate_session",
     "authenticate_token",
     "can",
+    "chose_password",
     "create_organization",
     "create_token",
     "create_user",
@@ -53,9 +55,11 @@ __all__ = [
     "list_audit",
     "list_members",
     "list_tokens",
+    "made_token",
     "may_infer",
     "may_see",
     "memberships_of",
+    "names_of",
     "note_use",
     "record",
     "remove_member",
@@ -64,6 +68,7 @@ __all__ = [
     "revoke_tokens_named",
     "sign_in",
     "sign_out",
+    "signs_in_for_the_first_time",
     "update_organization",
     "update_token",
     "update_user",
@@ -233,6 +238,11 @@ def list_accounts(
 ) -> Sequence[Account]:
     rows = queries.accounts(session, kind, member_id=member_id, after=after, limit=limit)
     return [queries.as_account(row) for row in rows]
+
+
+def names_of(session: Session, account_ids: Iterable[int]) -> dict[int, str]:
+    """The names of these accounts; those that are gone are left out."""
+    return queries.names(session, account_ids)
 
 
 def first_administrator(session: Session) -> Account | None:

@@ -111,7 +111,19 @@ def events(session: Session, job_id: str, after: int, limit: int) -> list[JobEve
         .order_by(JobEventRow.seq)
         .limit(limit)
     )
-    return [JobEvent(row.job_id, row.seq, row.at, JobEventType(row.type), row.data) for row in session.scalars(query)]
+    return [_to_event(row) for row in session.scalars(query)]
+
+
+def milestones(session: Session, job_id: str, limit: int) -> list[JobEvent]:
+    """Its changes of state, without what it measured and how far it was in between."""
+    passing = (JobEventType.PROGRESS.value, JobEventType.METRICS.value)
+    query = select(JobEventRow).where(JobEventRow.job_id == job_id, JobEventRow.type.not_in(passing))
+    latest = session.scalars(query.order_by(JobEventRow.seq.desc()).limit(limit)).all()
+    return [_to_event(row) for row in reversed(latest)]
+
+
+def _to_event(row: JobEventRow) -> JobEvent:
+    return JobEvent(row.job_id, row.seq, row.at, JobEventType(row.type), row.data)
 
 
 def next_due(session: Session, now: datetime, kinds: Iterable[str], within: Slots) -> JobRow | None:

@@ -88,6 +88,11 @@ def job_events(session: Session, job_id: str, after: int = 0, limit: int = 1000)
     return queries.events(session, job_id, after, limit)
 
 
+def job_milestones(session: Session, job_id: str, limit: int = 100) -> list[JobEvent]:
+    """The latest of its changes of state, in order."""
+    return queries.milestones(session, job_id, limit)
+
+
 def cancel_job(session: Session, job_id: str) -> Job:
     """A queued job ends at once. A running one is told to stop, by whichever worker has it then. An ended one stays as it is."""
     row = queries.lock(session, job_id)

@@ -12,25 +12,20 @@ from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from viveiro.accounts.service import can, record
-from viveiro.accounts.types import Viewer
 from viveiro.db import Database
-from viveiro.errors import Forbidden, JobNotFound
 from viveiro.http.dependencies import DatabaseDep, SettingsDep, SignedInDep
 from viveiro.http.files import select_bytes
 from viveiro.http.urls import next_page
+from viveiro.http.visible_jobs import cancel_visible_job, visible_job, visible_owners
 from viveiro.jobs import logs, service
 from viveiro.jobs.types import Job, JobEvent, JobState
 from viveiro.locale import translate
 from viveiro.settings import Settings
-from viveiro.types import Action, Resource
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 
 FOLLOW_SECONDS: Final = 0.5
 KEEPALIVE_SECONDS: Final = 15.0
-NOBODY: Final = 0
-"""No account has this id: what it owns is for administrators."""
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -53,7 +48,7 @@ def list_jobs(
     limit: Limit = 50,
 ) -> list[Job]:
     """Newest first; yours, or everyone's for an administrator."""
-    owners = _visible_owners(viewer)
+    owners = visible_owners(viewer)
     with database.read() as session:
         jobs = service.list_jobs(session, owner_ids=owners, state=state, kind=kind, before=cursor, limit=limit)
     if len(jobs) == limit:
@@ -64,7 +59,7 @@ def list_jobs(
 @router.get("/{job_id}")
 def get_job(job_id: str, viewer: SignedInDep, database: DatabaseDep) -> Job:
     with database.read() as session:
-        return _told(_visible_job(session, viewer, job_id))
+        return _told(visible_job(session, viewer, job_id))
 
 
 @router.get("/{job_id}/events", response_model=list[JobEvent])
@@ -80,7 +75,7 @@ def events(
     """The job's history. With `Accept: text/event-stream`, also what is still to come, until the job has ended."""
     start = after if last_event_id is None else last_event_id
     with database.read() as session:
-        found = _visible_job(session, viewer, job_id)
+        found = visible_job(session, viewer, job_id)
         known = service.job_events(session, job_id, start, limit)
     if "text/event-stream" not in accept:
         return known
@@ -101,7 +96,7 @@ def read_log(
 ) -> Response:
     """What the job printed, of all its attempts. Answers `Range`."""
     with database.read() as session:
-        _visible_job(session, viewer, job_id)
+        visible_job(session, viewer, job_id)
     kept, position = logs.read_all(settings, job_id)
     if tail is not None:
         kept = b"".join(kept.splitlines(keepends=True)[-tail:] if tail else [])
@@ -120,35 +115,12 @@ def read_log(
 def cancel(job_id: str, viewer: SignedInDep, database: DatabaseDep) -> Job:
     """A queued job ends at once. A running one is asked to stop, and killed when it does not."""
     with database.write() as session:
-        found = _visible_job(session, viewer, job_id)
-        if not can(viewer, Action.WRITE, _resource(found.owner_id)):
-            raise Forbidden("You may see job {job_id}, but not cancel it: that takes a role of write.", job_id=job_id)
-        record(session, viewer, "job.cancel", job_id, kind=found.kind)
-        return _told(service.cancel_job(session, job_id))
+        return _told(cancel_visible_job(session, viewer, job_id))
 
 
 def _told(job: Job) -> Job:
     """With its error in the reader's language."""
     return job if job.error is None else replace(job, error=translate(job.error))
-
-
-def _visible_job(session: Session, viewer: Viewer, job_id: str) -> Job:
-    """Someone else's job is missing, not forbidden."""
-    found = service.get_job(session, job_id)
-    if not can(viewer, Action.READ, _resource(found.owner_id)):
-        raise JobNotFound(job_id)
-    return found
-
-
-def _visible_owners(viewer: Viewer) -> list[int] | None:
-    if can(viewer, Action.READ, _resource(None)):
-        return None
-    return [owner for owner in viewer.owner_ids if can(viewer, Action.READ, _resource(owner))]
-
-
-def _resource(owner_id: int | None) -> Resource:
-    """Without a name: a job is no repo, so no access token that was made for some repos covers it."""
-    return Resource(NOBODY if owner_id is None else owner_id, name="")
 
 
 async def _follow_events(database: Database, job_id: str, after: int) -> AsyncIterator[bytes]:
