@@ -1,5 +1,7 @@
 """An installation with people and content in it, as the tests of pages and the screenshots find it."""
 
+import contextlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,8 +11,13 @@ from typing import Any
 
 import httpx
 
+os.environ.setdefault("HF_HUB_DISABLE_XET", "1")  # huggingface_hub reads both when it is imported
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+from huggingface_hub import HfApi
+
 from tests.live.running_server import RunningServer
-from viveiro.client import Client
+from viveiro.client import Client, RunFailed
 from viveiro.http.sign_in import SESSION_COOKIE
 
 ROOT = Path(__file__).parents[2]
@@ -57,34 +64,97 @@ class Site:
         assert job["state"] == "succeeded", job
         return job
 
+    def hub(self, name: str) -> HfApi:
+        return HfApi(endpoint=self.url, token=self.server.token(name))
+
     def import_table(self, name: str, file: Path, **columns: str) -> str:
-        """A dataset of Alice's, from a file of this machine. Its repo id."""
+        """Make a dataset of Alice's from a file of this machine. The id of the job."""
         with self.client("alice") as client:
             started = client.put_file(
                 "/api/v1/datasets/import", file, method="POST", name=name, file_name=file.name, **columns
             )
             self.wait_for_job(client, started["job_id"])
-        return name
+        return str(started["job_id"])
+
+    @cached_property
+    def import_job(self) -> str:
+        return self.import_table("acai/tickets", TICKETS, text_column="text_en", label_column="category")
 
     @cached_property
     def dataset(self) -> str:
         """The maintenance tickets."""
-        return self.import_table("acai/tickets", TICKETS, text_column="text_en", label_column="category")
+        assert self.import_job
+        return "acai/tickets"
 
     @cached_property
-    def run(self) -> dict[str, Any]:
-        """Of the starter, adapted to the tickets in seconds."""
+    def check_job(self) -> str:
         with self.client("alice") as client:
-            params = {"method": "frozen"}
-            started = client.start_run("text-classification", self.dataset, params=params, publish="acai/triage")
-            return client.wait_run(started["run_id"])
+            started = client.post(f"/api/v1/datasets/{self.dataset}/check", json={})
+            self.wait_for_job(client, started["job_id"])
+        return str(started["job_id"])
+
+    def start_run(self, client: Client, publish: str, **description: Any) -> str:
+        """Of the tickets, on frozen features: it takes seconds. The run's id."""
+        run = client.start_run(
+            "text-classification", self.dataset, params={"method": "frozen"}, publish=publish, **description
+        )
+        return str(run["run_id"])
 
     @cached_property
-    def endpoint(self) -> str:
-        """The repo id of the model that the run published, deployed."""
+    def run(self) -> str:
+        """One that succeeded and published acai/triage."""
         with self.client("alice") as client:
-            client.post("/api/v1/endpoints", json={"model": self.run["model"]})
-        return str(self.run["model"])
+            run_id = self.start_run(client, "acai/triage")
+            client.wait_run(run_id)
+        return run_id
+
+    @cached_property
+    def failed_run(self) -> str:
+        """Its base is damaged, which shows only when it is loaded."""
+        hub = self.hub("alice")
+        hub.create_repo("alice/withered")
+        hub.snapshot_download(self.starter, local_dir=self.server.data_dir / "withered")
+        (self.server.data_dir / "withered" / "model.safetensors").write_bytes(b"no tensors")
+        hub.upload_folder(repo_id="alice/withered", folder_path=self.server.data_dir / "withered")
+        with self.client("alice") as client:
+            run_id = self.start_run(client, "acai/lost", base="alice/withered")
+            with contextlib.suppress(RunFailed):
+                client.wait_run(run_id)
+        return run_id
+
+    @cached_property
+    def starter(self) -> str:
+        """The run has brought it in."""
+        assert self.run
+        return "viveiro/all-MiniLM-L6-v2"
+
+    @cached_property
+    def model(self) -> str:
+        """What the run published, with an endpoint."""
+        assert self.run
+        with self.client("alice") as client:
+            client.post("/api/v1/endpoints", json={"model": "acai/triage"})
+        return "acai/triage"
+
+    @cached_property
+    def commit(self) -> str:
+        """The model's newest."""
+        return str(self.hub("alice").model_info(self.model).sha)
+
+    @cached_property
+    def dataset_commit(self) -> str:
+        return str(self.hub("alice").dataset_info(self.dataset).sha)
+
+    @cached_property
+    def space(self) -> str:
+        self.hub("alice").create_repo("acai/board", repo_type="space", space_sdk="static")
+        return "acai/board"
+
+    @cached_property
+    def empty_model(self) -> str:
+        """Without a card or a file."""
+        self.hub("alice").create_repo("alice/seedling", private=True)
+        return "alice/seedling"
 
 
 @contextmanager
