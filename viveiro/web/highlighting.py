@@ -75,7 +75,7 @@ def highlight_lines(code: str, language: str) -> list[Markup]:
         first, *others = text.split("\n")
         lines[-1].append(_span(kind, first))
         lines += [[_span(kind, other)] for other in others]
-    if len(lines) > 1 and not any(lines[-1]):  # what follows the last line's end is no line
+    if not any(lines[-1]):  # what follows the last line's end is no line
         lines.pop()
     return [Markup("").join(line) for line in lines]
 

@@ -1,5 +1,6 @@
 """What every page of a repo has on top: whose it is, what it is, where its other pages are, and what this viewer may do with it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
@@ -8,11 +9,12 @@ from fastapi import Request
 
 from viveiro.accounts.service import can
 from viveiro.accounts.types import Viewer
+from viveiro.http.repo_addresses import locate_folder
 from viveiro.http.urls import public_url
 from viveiro.hub.listing import liked_repos
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
-from viveiro.types import Action
+from viveiro.types import Action, RepoRef
 
 Tab: TypeAlias = Literal["card", "files", "commits", "settings"]
 
@@ -81,6 +83,31 @@ def repo_head(request: Request, viewer: Viewer, hub: Hub, repo: Repo, *, tab: Ta
         licences=texts(repo.card.get("license")),
         languages=texts(repo.card.get("language")),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file or folder that an address names and the viewer may read. `path` is empty for the revision as a whole."""
+
+    repo: Repo
+    revision: str
+    sha: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def folder(self) -> str:
+        return self.path.rpartition("/")[0]
+
+
+def find_place(hub: Hub, viewer: Viewer, ref: RepoRef, rest: Sequence[str], action: Action = Action.READ) -> Place:
+    """`rest`: the parts of the address after the verb."""
+    repo = hub.get_repo(viewer, ref, action)
+    hub.require_files(viewer, repo)
+    return Place(repo, *locate_folder(hub, repo, rest))
 
 
 def place_address(base: str, verb: str, revision: str, path: str = "") -> str:

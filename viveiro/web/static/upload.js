@@ -1,0 +1,69 @@
+// Files on their way to the server, with progress. Without this script, the same form sends them without.
+"use strict";
+
+document.addEventListener("alpine:init", () => {
+  Alpine.data("upload", () => ({
+    over(event) {
+      event.preventDefault();
+      this.$refs.drop.classList.add("over");
+    },
+    out() { this.$refs.drop.classList.remove("over"); },
+    drop(event) {
+      event.preventDefault();
+      this.out();
+      if (!event.dataTransfer.files.length) return;
+      this.$refs.files.files = event.dataTransfer.files;
+      this.choose();
+    },
+    choose() {
+      const rows = [...this.$refs.files.files].map((file) => {
+        const row = document.createElement("li");
+        row.textContent = `${file.name} · ${size(file.size)}`;
+        return row;
+      });
+      this.$refs.chosen.replaceChildren(...rows);
+    },
+    send(event) {
+      event.preventDefault();
+      const request = new XMLHttpRequest();
+      request.open("POST", this.$root.action);
+      request.setRequestHeader("Accept", "text/html");
+      request.setRequestHeader("HX-Request", "true"); // answers are then short: where to go, or what was wrong
+      request.upload.addEventListener("progress", (step) => this.show(step.loaded / step.total));
+      request.addEventListener("load", () => {
+        const next = request.getResponseHeader("HX-Redirect");
+        if (next) window.location.assign(next);
+        else this.stop(new DOMParser().parseFromString(request.responseText, "text/html").body.textContent.trim());
+      });
+      request.addEventListener("error", () => this.stop(this.$root.dataset.lost));
+      const form = new FormData(this.$root);
+      this.$refs.problem.replaceChildren();
+      this.$refs.button.disabled = true;
+      this.$refs.sending.hidden = false;
+      this.show(0);
+      request.send(form);
+    },
+    show(share) {
+      this.$refs.progress.value = share;
+      this.$refs.share.textContent = `${Math.floor(share * 100)} %`;
+      this.$refs.storing.hidden = share < 1;
+    },
+    stop(why) {
+      const notice = document.createElement("div");
+      notice.className = "notice error";
+      notice.textContent = why;
+      notice.setAttribute("translate", "no");
+      this.$refs.problem.replaceChildren(notice);
+      this.$refs.problem.scrollIntoView({ block: "center" });
+      this.$refs.button.disabled = false;
+      this.$refs.sending.hidden = true;
+    },
+  }));
+
+  function size(bytes) {
+    const units = ["B", "kB", "MB", "GB", "TB"];
+    let unit = 0;
+    while (bytes >= 1000 && unit < units.length - 1) { bytes /= 1000; unit += 1; }
+    return `${bytes.toLocaleString(document.documentElement.lang, { maximumFractionDigits: unit ? 1 : 0 })} ${units[unit]}`;
+  }
+});
