@@ -118,7 +118,7 @@ def _places(node: ast.AST) -> Iterator[ast.expr]:
         case ast.FunctionDef(name="__init__", args=ast.arguments(args=names, defaults=defaults)):
             named = zip(reversed(names), reversed(defaults), strict=False)
             yield from (default for name, default in named if name.arg == "template")
-        case ast.ClassDef(name="Settings", body=body):
+        case ast.ClassDef(name="Settings" | "Params", body=body):
             yield from (statement.value for statement in body[1:] if isinstance(statement, ast.Expr))
 
 
