@@ -25,8 +25,10 @@ _PLAIN_TEXTS = r"""
   };
   const hasWords = (text) => /\p{L}{2}/u.test(text);
 
-  const title = wordsOf(document.title.replace(/ · Viveiro$/, ""), 0).outside;
-  if (hasWords(title)) plain.push(`title: ${title}`);
+  // Data in the title is on the page too, where it is marked.
+  const data = [...document.querySelectorAll("[translate=no]")].map((each) => each.textContent.trim());
+  const title = wordsOf(document.title.replace(/ · Viveiro$/, ""), 0).outside.replace(/^[ ·]+|[ ·]+$/g, "");
+  if (hasWords(title) && !data.includes(title)) plain.push(`title: ${title}`);
   // A sentence with markup in it goes on through several text nodes, so its brackets are counted across them.
   let depth = 0;
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

@@ -1,0 +1,170 @@
+"""What people come for, from the first click to the last, with the mouse and in both languages."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Say, Visit
+from tests.browser.site import PASSWORD, TICKETS, Site
+
+TRAINING_MS = 240_000
+WORDS = "oil dripping off the cylinder, ram loses pressure while holding"
+INTERPRETERS = {"InferenceClient": [sys.executable, "-"], "curl": ["bash", "-euo", "pipefail"]}
+
+
+def sign_in(page: Page, say: Say, name: str, password: str = PASSWORD) -> None:
+    page.get_by_role("link", name=say("Sign in"), exact=True).first.click()
+    page.get_by_label(say("Name"), exact=True).fill(name)
+    page.get_by_label(say("Password"), exact=True).fill(password)
+    page.get_by_role("button", name=say("Sign in"), exact=True).click()
+    expect(page.get_by_label(say("Your account: {name}", name=name))).to_be_visible()
+
+
+def drop(target: Locator, file: Path) -> None:
+    """As if it came from the file manager."""
+    carried = target.page.evaluate_handle(
+        """([name, text]) => {
+            const carried = new DataTransfer();
+            carried.items.add(new File([text], name, { type: "text/csv" }));
+            return carried;
+        }""",
+        [file.name, file.read_text()],
+    )
+    target.dispatch_event("dragover", {"dataTransfer": carried})
+    target.dispatch_event("drop", {"dataTransfer": carried})
+
+
+def accept_the_question(page: Page) -> None:
+    page.once("dialog", lambda dialog: dialog.accept())
+
+
+@pytest.fixture
+def newcomer(site: Site, language: str) -> str:
+    """Somebody for whom an administrator has just made an account."""
+    name = f"nova-{language.lower()}"
+    with site.client("root") as client:
+        client.post("/api/v1/users", json={"name": name, "password": PASSWORD})
+    return name
+
+
+class TestANewcomer:
+    @pytest.mark.timeout(600)
+    def test_brings_a_table_leaves_comes_back_and_asks_the_model(
+        self, newcomer: str, language: str, say: Say, visit: Visit
+    ) -> None:
+        page = visit("/", locale=language)
+        sign_in(page, say, newcomer)
+        page.goto("/runs/new")
+        drop(page.get_by_text(say("Drop a table here, or choose one")), TICKETS)
+
+        held = page.get_by_role("region", name=say("What it holds"))
+        expect(held.get_by_label(say("Label to predict"))).to_have_value("category")
+        expect(held.get_by_label(say("Text to learn from"))).to_have_value(re.compile("text_(en|pt)"))
+        held.get_by_label(say("Text to learn from")).select_option("text_en")
+        preview = held.get_by_role("group", name=say("The first rows"))
+        expect(preview.get_by_role("row").nth(1)).to_contain_text("MT-0001")
+        held.get_by_label(say("Label to predict")).select_option("ticket_id")
+        expect(held.locator(".notice")).to_be_visible()  # a finding: each row has a label of its own
+        held.get_by_label(say("Label to predict")).select_option("category")
+        expect(held.locator(".notice")).to_have_count(0)
+        page.get_by_role("textbox", name=say("Name of the model")).fill("triage")
+        page.get_by_role("button", name=say("Start"), exact=True).click()
+        page.wait_for_url(re.compile(r"/runs/\w{12,}"))
+        page.context.close()
+
+        page = visit("/", locale=language)
+        sign_in(page, say, newcomer)
+        page.get_by_role("navigation", name=say("Main")).get_by_role("link", name=say("Runs")).click()
+        page.get_by_role("link", name=f"{newcomer}/triage").first.click()
+        report = page.get_by_role("region", name=say("How good it is"))
+        expect(report).to_be_visible(timeout=TRAINING_MS)
+        expect(report.get_by_text(say("this model")).first).to_be_visible()
+        expect(page.get_by_role("region", name=say("Class by class"))).to_contain_text("hydraulic")
+
+        page.get_by_role("button", name=say("Deploy"), exact=True).click()
+        page.wait_for_url(f"**/endpoints/{newcomer}/triage", timeout=TRAINING_MS)
+        page.get_by_role("link", name=say("To the model")).click()
+        page.get_by_label(say("Text"), exact=True).fill(WORDS)
+        page.get_by_role("button", name=say("Ask the model")).click()
+        answers = page.get_by_role("region", name=say("Try it")).get_by_role("listitem")
+        expect(answers.first).to_contain_text("%", timeout=TRAINING_MS)
+        expect(answers.first).to_contain_text("hydraulic")
+
+
+class TestAnOperator:
+    def test_cancels_a_job(self, site: Site, language: str, say: Say, visit: Visit) -> None:
+        target = f"acai/too-long-{language.lower()}"
+        with site.client("alice") as client:
+            client.start_run("text-classification", site.dataset, params={"method": "full"}, publish=target)
+        page = visit("/jobs", "root", locale=language)
+        row = page.get_by_role("row").filter(has_text=target)
+        accept_the_question(page)
+        row.get_by_role("button", name=say("Cancel: {kind}", kind=say("Adapt a model"))).click()
+        expect(page.get_by_role("main")).to_contain_text(say("cancelled"))
+        page.goto("/jobs?state=cancelled")
+        expect(row).to_contain_text(say("cancelled"))
+
+    def test_makes_a_token_and_revokes_it(self, site: Site, language: str, say: Say, visit: Visit) -> None:
+        name = f"laptop-{language.lower()}"
+        page = visit("/settings/tokens", "root", locale=language)
+        page.get_by_label(say("Name"), exact=True).fill(name)
+        page.get_by_role("button", name=say("Make the token")).click()
+        secret = page.get_by_text(re.compile("^hf_[A-Za-z0-9]{20,}$")).first.inner_text()
+
+        def status() -> int:
+            headers = {"Authorization": f"Bearer {secret}"}
+            return httpx.get(f"{site.url}/api/whoami-v2", headers=headers, timeout=60).status_code
+
+        assert status() == 200
+        accept_the_question(page)
+        page.get_by_role("button", name=say("Revoke {name}", name=name)).click()
+        expect(page.get_by_text(say("The access token is revoked. From now on it opens nothing."))).to_be_visible()
+        expect(page.get_by_role("row").filter(has_text=name)).to_have_count(0)
+        assert status() == 401
+
+
+Run = Callable[[str, str], str]
+
+
+@pytest.fixture
+def run(site: Site, tmp_path: Path) -> Run:
+    """`run("curl", snippet)`: what it prints in a shell of Alice's that knows her token and nothing else of here."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VIVEIRO_", "HF_"))}
+    environment = {**kept, "HOME": str(tmp_path), "HF_TOKEN": site.server.token("alice")}
+
+    def run(program: str, snippet: str) -> str:
+        return subprocess.run(
+            INTERPRETERS[program],
+            input=snippet,
+            env=environment,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=240,
+            check=True,
+        ).stdout
+
+    return run
+
+
+class TestADeveloper:
+    @pytest.mark.parametrize("program", INTERPRETERS)
+    def test_copies_a_snippet_that_runs_as_it_is(
+        self, program: str, site: Site, language: str, say: Say, visit: Visit, run: Run
+    ) -> None:
+        permissions = ["clipboard-read", "clipboard-write"]
+        page = visit(f"/{site.model}", "alice", locale=language, permissions=permissions)
+        snippets = page.get_by_role("region", name=say("Use this model"))
+        snippets.get_by_text(program, exact=True).click()
+        snippets.get_by_role("button", name=say("Copy")).click()
+        expect(snippets.get_by_role("button", name=say("Copied"))).to_be_visible()
+        copied = page.evaluate("() => navigator.clipboard.readText()")
+        assert site.url in copied
+        assert "score" in run(program, copied)
