@@ -35,12 +35,19 @@ class Score(_Part):
     low: FiniteFloat | None = None
     high: FiniteFloat | None = None
 
+    @property
+    def told(self) -> str:
+        return "–" if self.value is None else number(self.value, 3)
+
+    @property
+    def interval(self) -> str:
+        """Empty where there is none."""
+        if self.value is None or self.low is None or self.high is None:
+            return ""
+        return f"{number(self.low, 3)}–{number(self.high, 3)}"
+
     def __str__(self) -> str:
-        if self.value is None:
-            return "–"
-        if self.low is None or self.high is None:
-            return number(self.value, 3)
-        return f"{number(self.value, 3)} ({number(self.low, 3)}–{number(self.high, 3)})"
+        return f"{self.told} ({self.interval})" if self.interval else self.told
 
 
 Scores: TypeAlias = Mapping[str, Score]
@@ -148,9 +155,11 @@ class Rival:
 
     @property
     def gain_told(self) -> str:
-        if self.gain is None:
-            return "–"
-        return f"{_signed(self.gain.value)} ({_signed(self.gain.low)} – {_signed(self.gain.high)})"
+        return "–" if self.gain is None else _signed(self.gain.value)
+
+    @property
+    def gain_interval(self) -> str:
+        return "" if self.gain is None else f"{_signed(self.gain.low)} – {_signed(self.gain.high)}"
 
 
 def verdict(record: Record) -> Verdict:

@@ -92,9 +92,9 @@ METHODS: Final = {
     "full": Sentence("all layers"),
 }
 SPLITS: Final = {
-    "train": Sentence("to learn from"),
-    "validation": Sentence("to choose settings by"),
-    "test": Sentence("to test on"),
+    "train": Sentence("training rows"),
+    "validation": Sentence("validation rows"),
+    "test": Sentence("test rows"),
 }
 ROLES: Final = {"text": Sentence("text"), "label": Sentence("label")}
 """Of columns."""

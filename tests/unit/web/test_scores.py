@@ -100,9 +100,9 @@ class TestLines:
 
     def test_a_gain_has_its_sign(self) -> None:
         gains = {"majority": score(0.5, 0.4, 0.6), "tfidf": score(-0.02, -0.1, 0.06)}
-        assert [rival.gain_told for rival in scores.rivals(read(gain=gains))] == [
-            "+0.500 (+0.400 – +0.600)",
-            "−0.020 (−0.100 – +0.060)",
+        assert [(rival.gain_told, rival.gain_interval) for rival in scores.rivals(read(gain=gains))] == [
+            ("+0.500", "+0.400 – +0.600"),
+            ("−0.020", "−0.100 – +0.060"),
         ]
 
 

@@ -125,6 +125,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const charts = [...section.querySelectorAll(".chart")].map(chart);
     const details = section.querySelector("details");
     let seen = -1;
+    let latest = null;
 
     async function refresh() {
       if (!document.hidden) {
@@ -141,10 +142,17 @@ document.addEventListener("DOMContentLoaded", () => {
       section.querySelector("[data-empty]").hidden = !isEmpty;
       details.hidden = isEmpty;
       if (isEmpty) return;
-      charts.forEach(({ draw }) => draw(found));
-      tell(details.querySelector("table"), found);
+      latest = found;
+      // Each in a task of its own, so that the page answers in between.
+      charts.forEach(({ draw }, place) => setTimeout(draw, place, found));
+      setTimeout(tellWhoLooks, charts.length);
     }
 
+    function tellWhoLooks() {
+      if (details.open && latest) tell(details.querySelector("table"), latest);
+    }
+
+    details.addEventListener("toggle", tellWhoLooks);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach(({ repaint }) => repaint()));
     refresh();
   }
