@@ -67,9 +67,9 @@ class Site:
     def hub(self, name: str) -> HfApi:
         return HfApi(endpoint=self.url, token=self.server.token(name))
 
-    def import_table(self, name: str, file: Path, **columns: str) -> str:
-        """Make a dataset of Alice's from a file of this machine. The id of the job."""
-        with self.client("alice") as client:
+    def import_table(self, name: str, file: Path, *, owner: str = "alice", **columns: str) -> str:
+        """Make a dataset from a file of this machine. The id of the job."""
+        with self.client(owner) as client:
             started = client.put_file(
                 "/api/v1/datasets/import", file, method="POST", name=name, file_name=file.name, **columns
             )

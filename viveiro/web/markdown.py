@@ -121,7 +121,7 @@ def render_markdown(text: str, *, base: str, revision: str = "main", folder: str
     place = _Place(base, revision, folder)
     html = _PARSER.render(body, {})
     if _deepest(html) > MAX_DEPTH:
-        return Markup("<pre><code>{}</code></pre>").format(body)
+        return Markup('<pre tabindex="0"><code>{}</code></pre>').format(body)
     clean = nh3.clean(
         html,
         tags=set(_TAGS),
@@ -132,7 +132,8 @@ def render_markdown(text: str, *, base: str, revision: str = "main", folder: str
         link_rel=LINK_REL,
         strip_comments=True,
     )
-    return Markup(_without_pictures_from_elsewhere(_one_level_down(clean)))  # noqa: S704 - nh3's output, see below
+    reachable = _usable_by_keys_and_ears(_one_level_down(clean))
+    return Markup(_without_pictures_from_elsewhere(reachable))  # noqa: S704 - nh3's output, see below
 
 
 def _deepest(html: str) -> int:
@@ -168,6 +169,7 @@ def _split(address: str) -> tuple[str, str, str, str] | None:
 # nh3's output is regular: `<` opens tags and nothing else, values stand in double quotes and hold none. -----------------
 
 _HEADING_TAG: Final = re.compile(r"<(/?)h([1-5])(?=[ >])")
+_EMPTY_HEAD: Final = re.compile(r'<th((?: [a-z]+="[^"]*")*)>\s*</th>')
 _LINK_OR_PICTURE: Final = re.compile(r'<(?P<tag>/?a|img)(?P<attributes>(?: [a-z]+(?:="[^"]*")?)*)>')
 _ATTRIBUTE: Final = re.compile(r' ([a-z]+)="([^"]*)"')
 
@@ -175,6 +177,11 @@ _ATTRIBUTE: Final = re.compile(r' ([a-z]+)="([^"]*)"')
 def _one_level_down(html: str) -> str:
     """The page has a first heading of its own."""
     return _HEADING_TAG.sub(lambda match: f"<{match[1]}h{int(match[2]) + 1}", html)
+
+
+def _usable_by_keys_and_ears(html: str) -> str:
+    """Code that scrolls can be reached by keys; a table's empty corner is no heading of anything."""
+    return _EMPTY_HEAD.sub(r"<td\1></td>", html.replace("<pre>", '<pre tabindex="0">'))
 
 
 def _without_pictures_from_elsewhere(html: str) -> str:

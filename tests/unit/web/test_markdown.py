@@ -157,7 +157,7 @@ class TestHostileText:
         assert len(render(text)) < 20 * MAX_CHARS
 
     def test_of_a_depth_that_no_card_has_is_shown_as_it_is(self):
-        assert render("<div>" * 600) == "<pre><code>" + "&lt;div&gt;" * 600 + "</code></pre>"
+        assert render("<div>" * 600) == '<pre tabindex="0"><code>' + "&lt;div&gt;" * 600 + "</code></pre>"
 
 
 class TestLinks:
