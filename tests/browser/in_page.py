@@ -27,8 +27,9 @@ _PLAIN_TEXTS = r"""
 
   // Data in the title is on the page too, where it is marked.
   const data = [...document.querySelectorAll("[translate=no]")].map((each) => each.textContent.trim());
-  const title = wordsOf(document.title.replace(/ · Viveiro$/, ""), 0).outside.replace(/^[ ·]+|[ ·]+$/g, "");
-  if (hasWords(title) && !data.includes(title)) plain.push(`title: ${title}`);
+  for (const part of wordsOf(document.title.replace(/ · Viveiro$/, ""), 0).outside.split(" · ")) {
+    if (hasWords(part) && !data.includes(part)) plain.push(`title: ${part}`);
+  }
   // A sentence with markup in it goes on through several text nodes, so its brackets are counted across them.
   let depth = 0;
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
