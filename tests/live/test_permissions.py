@@ -51,7 +51,7 @@ class Asked:
         return {"name": self.name, "organization": self.namespace, "type": KINDS[self.kind]}
 
     def fill(self, template: str, rest: str) -> str:
-        values = {"kind": self.kind, "namespace": self.namespace, "name": self.name, "rest": rest}
+        values = {"kind": self.kind, "namespace": self.namespace, "name": self.name, "rest": rest, "job_id": "0" * 24}
         return template.format(**values)
 
 
@@ -94,6 +94,19 @@ ABOUT_A_REPO: dict[str, Request] = {
     "POST /api/v1/runs": lambda asked: {"json": {"task": "text-classification", "data": asked.repo_id}},
     "POST /api/v1/runs/estimate": lambda asked: {"json": {"task": "text-classification", "data": asked.repo_id}},
     "POST /api/v1/runs/reproduce": lambda asked: {"json": {"of": asked.repo_id}},
+    "GET /{namespace}/{name}": NOTHING,
+    "GET /datasets/{namespace}/{name}": NOTHING,
+    "GET /spaces/{namespace}/{name}": NOTHING,
+    "GET /datasets/{namespace}/{name}/statistics": NOTHING,
+    "POST /datasets/{namespace}/{name}/check": NOTHING,
+    "GET /datasets/{namespace}/{name}/check/{job_id}": NOTHING,
+    "GET /endpoints/{namespace}/{name}": NOTHING,
+    "POST /endpoints/{namespace}/{name}/undeploy": NOTHING,
+    "POST /endpoints": lambda asked: {"data": {"model": asked.repo_id}},
+    "POST /new": lambda asked: {"data": {"kind": KINDS[asked.kind], "namespace": asked.namespace, "name": asked.name}},
+    "GET /runs/new": lambda asked: {"params": {"data": asked.repo_id}},
+    "POST /runs/new": lambda asked: {"data": {"data": asked.repo_id}},
+    "POST /runs/new/estimate": lambda asked: {"data": {"data": asked.repo_id}},
 }  # fmt: skip
 for _form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}"):
     ABOUT_A_REPO |= {
@@ -105,6 +118,27 @@ for _form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}"):
         f"GET {_form}/info/refs": ("", {"params": {"service": "git-upload-pack"}}),
         f"POST {_form}/git-upload-pack": ("", FETCH),
         f"POST {_form}/git-receive-pack": ("", PUSH),
+        f"GET {_form}/tree/{{rest}}": ("main", {}),
+        f"GET {_form}/blob/{{rest}}": ("main/big.bin", {}),
+        f"GET {_form}/picture/{{rest}}": ("main/big.bin", {}),
+        f"HEAD {_form}/picture/{{rest}}": ("main/big.bin", {}),
+        f"GET {_form}/commits/{{rest}}": ("main", {}),
+        f"GET {_form}/commit/{{rest}}": ("main", {}),
+        f"GET {_form}/settings": NOTHING,
+        f"POST {_form}/settings": ("", {"data": {"visibility": "public"}}),
+        f"POST {_form}/settings/delete": ("", {"data": {"typed": "x"}}),
+        f"POST {_form}/like": NOTHING,
+        f"POST {_form}/unlike": NOTHING,
+        **{
+            f"{method} {_form}/{verb}/{{rest}}": (rest, {"data": {"title": "Intrusion"}} if method == "POST" else {})
+            for method in ("GET", "POST")
+            for verb, rest in {
+                "edit": "main/notes.md",
+                "delete": "main/big.bin",
+                "new": "main",
+                "upload": "main",
+            }.items()
+        },
     }
 
 NAMES_NO_REPO = {
@@ -117,6 +151,11 @@ NAMES_NO_REPO = {
     *("DELETE /api/v1/orgs/{name}/members/{user}", "GET /api/v1/tokens", "POST /api/v1/tokens"),
     *("PATCH /api/v1/tokens/{name}", "DELETE /api/v1/tokens/{name}"),
     *("GET /api/users/{name}/overview", "GET /api/organizations/{name}/overview", "GET /api/organizations/{name}/members"),
+    *("GET /favicon.ico", "GET /static/{version}/{name}", "GET /-/design", "POST /-/preferences"),
+    *("GET /login", "POST /login", "POST /logout", "GET /new", "POST /runs/new/data"),
+    *("GET /-/welcome", "POST /-/welcome/password", "POST /-/welcome/token"),
+    *("GET /settings", "GET /settings/profile", "POST /settings/profile", "POST /settings/password"),
+    *("GET /settings/tokens", "POST /settings/tokens", "POST /settings/tokens/revoke"),
 }  # fmt: skip
 """They are about accounts or the installation."""
 
@@ -126,10 +165,15 @@ LISTS = {
     "GET /api/datasets-tags-by-type",
     "GET /api/users/{name}/likes",
     "GET /api/v1/endpoints",
+    *("GET /", "GET /{kind}", "GET /{kind}/-/facets", "GET /{name}", "GET /endpoints"),
 }
 """They leave out what the viewer may not see: `TestLists` reads them."""
 
-ADMINISTRATORS_ONLY = {"GET /api/v1/backup", "POST /api/v1/hub/fsck", "POST /api/v1/models/import-starter"}
+ADMINISTRATORS_ONLY = {
+    *("GET /api/v1/backup", "POST /api/v1/hub/fsck", "POST /api/v1/models/import-starter"),
+    *("GET /users", "POST /users", "GET /audit"),
+    *("POST /users/{name}/delete", "POST /users/{name}/password", "POST /users/{name}/role"),
+}
 
 OWNERS_ONLY = {
     *("GET /api/v1/jobs", "GET /api/v1/jobs/{job_id}", "GET /api/v1/jobs/{job_id}/events"),
@@ -141,6 +185,10 @@ OWNERS_ONLY = {
         "GET /api/v1/runs/{run_id}/curves",
     ),
     "POST /api/v1/runs/{run_id}/cancel",
+    *("GET /jobs", "GET /jobs/{job_id}", "POST /jobs/{job_id}/cancel"),
+    *("GET /runs", "GET /runs/{run_id}", "GET /runs/{run_id}/progress", "GET /runs/{run_id}/log"),
+    *("POST /runs/{run_id}/again", "POST /runs/{run_id}/cancel", "POST /runs/{run_id}/reproduce"),
+    *("GET /runs/new/estimate/{job_id}", "GET /-/running"),
 }
 """Jobs name repos, and only the one who started a job sees it: `TestJobs`."""
 
@@ -173,7 +221,9 @@ def test_every_route_is_accounted_for(tmp_path: Path) -> None:
 def _kinds_of(route: str) -> Iterable[str]:
     if "{kind}" in route:
         return KINDS
-    about_data = "/datasets/" in route or route.endswith(("/runs", "/runs/estimate"))
+    if "/spaces/" in route:
+        return ["spaces"]
+    about_data = "/datasets/" in route or route.endswith(("/runs", "/runs/estimate", "/runs/new", "/runs/new/estimate"))
     return ["datasets"] if about_data else ["models"]
 
 
@@ -260,6 +310,8 @@ class TestLists:
         [
             *(f"/api/{kind}?{query}" for kind in KINDS for query in ("search=no-list", "filter=a-secret-tag", "author=alice&full=true")),
             *("/api/models-tags-by-type", "/api/datasets-tags-by-type", "/api/users/alice/likes", "/api/v1/endpoints"),
+            *(f"/{kind}{rest}" for kind in KINDS for rest in ("?search=no-list", "?author=alice", "/-/facets")),
+            *("/", "/alice", "/endpoints"),
         ],
     )  # fmt: skip
     def test_leave_a_private_repo_out(self, server: RunningServer, private: str, path: str, who: str | None) -> None:
@@ -268,7 +320,14 @@ class TestLists:
         assert "a-secret-tag" not in answer
 
     @pytest.mark.parametrize(
-        "path", ["/api/models?search=no-list", "/api/datasets?filter=a-secret-tag", "/api/users/alice/likes"]
+        "path",
+        [
+            "/api/models?search=no-list",
+            "/api/datasets?filter=a-secret-tag",
+            "/api/users/alice/likes",
+            "/models?search=in-no",
+            "/alice",
+        ],
     )
     def test_show_it_to_its_owner(self, server: RunningServer, private: str, path: str) -> None:
         assert "in-no-list" in self._list(server, path, "alice")
