@@ -17,7 +17,8 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 from huggingface_hub import HfApi
 
 from tests.live.running_server import RunningServer
-from viveiro.client import Client, RunFailed
+from tests.live.waiting import wait_until
+from viveiro.client import Client, Refused, RunFailed
 from viveiro.http.sign_in import SESSION_COOKIE
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +109,28 @@ class Site:
             client.wait_run(run_id)
         return run_id
 
+    def long_job(self, publish: str) -> str:
+        """The job of a run of Alice's that trains all layers: for minutes, unless somebody ends it."""
+        with self.client("alice") as client:
+            run = client.start_run(
+                "text-classification", self.dataset, params={"method": "full"}, publish=publish, base=self.starter
+            )
+        return str(run["job_id"])
+
+    def deploy(self, name: str, model: str) -> None:
+        """On a busy machine the server answers before the model is loaded, and says to ask again."""
+
+        def is_deployed() -> bool:
+            try:
+                client.post("/api/v1/endpoints", json={"model": model})
+            except Refused as error:
+                assert error.http_status == 503, error
+                return False
+            return True
+
+        with self.client(name) as client:
+            wait_until(is_deployed)
+
     @cached_property
     def failed_run(self) -> str:
         """Its base is damaged, which shows only when it is loaded."""
@@ -132,8 +155,7 @@ class Site:
     def model(self) -> str:
         """What the run published, with an endpoint."""
         assert self.run
-        with self.client("alice") as client:
-            client.post("/api/v1/endpoints", json={"model": "acai/triage"})
+        self.deploy("alice", "acai/triage")
         return "acai/triage"
 
     @cached_property

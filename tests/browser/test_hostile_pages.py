@@ -118,7 +118,7 @@ class TestWhatStrangersWrote:
         with site.client("mallory") as client:
             run = client.start_run("text-classification", hostile_rows, publish="mallory/trained")
             client.wait_run(run["run_id"])
-            client.post("/api/v1/endpoints", json={"model": "mallory/trained"})
+        site.deploy("mallory", "mallory/trained")
         expect(look(f"/runs/{run['run_id']}", "mallory").get_by_text(IMAGE).first).to_be_attached()
         page = look("/mallory/trained", "mallory")
         page.get_by_label("Text", exact=True).fill(SCRIPT)
