@@ -122,6 +122,14 @@ class Found:
     findings: Sequence[Finding]
 
     @property
+    def order(self) -> Sequence[int]:
+        """Of the columns in the preview: what matters comes first, and so is seen on a phone too."""
+        first = (self.text_column, self.label_column)
+        rank = {name: place for place, name in enumerate(first)}
+        names = [column.name for column in self.columns]
+        return sorted(range(len(names)), key=lambda at: rank.get(names[at], len(first)))
+
+    @property
     def is_usable(self) -> bool:
         return not any(finding.severity == "error" for finding in self.findings)
 
@@ -409,10 +417,10 @@ def _columns_of(dataset: "datasets.OpenDataset", form: RunForm, problems: Proble
 def _findings(
     hub: Hub, viewer: Viewer, ref: RepoRef, dataset: "datasets.OpenDataset", columns: Mapping[str, str]
 ) -> Sequence[Finding]:
-    """Of the latest check, if that looked at these columns; else of the import."""
+    """Of the latest check, if that looked at these columns; else of the import. Which columns are used, the form shows."""
     report = datasets.read_check(hub, viewer, ref, dataset.sha)
     if report is not None and {role: report[f"{role}_column"] for role in columns} == columns:
-        return tuple(report["findings"])
+        return [finding for finding in report["findings"] if finding.code != "unused_columns"]
     return [Finding.from_json(finding) for finding in dataset.import_report.get("findings", ())]
 
 
@@ -476,7 +484,7 @@ def _page(
         bases=_with(bases, form.base),
         starter=STARTER.repo_id.name,
         namespaces=_with(_with(namespaces, form.dataset_namespace), form.model_namespace),
-        estimate=_estimate(hub, viewer, estimate) if estimate else None,
+        estimate=_known_estimate(hub, viewer, estimate),
         address=form.address(),
     )
 
@@ -502,6 +510,14 @@ def _namespaces(session: Session, viewer: Viewer) -> list[str]:
 def _with(names: list[str], name: str) -> list[str]:
     """What was typed is kept, even where it is not among those that are offered."""
     return names if not name or name in names else [*names, name]
+
+
+def _known_estimate(hub: Hub, viewer: Viewer, job_id: str) -> Estimate | None:
+    """None also for one that is forgotten: its address still holds the form."""
+    try:
+        return _estimate(hub, viewer, job_id) if job_id else None
+    except JobNotFound:
+        return None
 
 
 def _estimate(hub: Hub, viewer: Viewer, job_id: str) -> Estimate:

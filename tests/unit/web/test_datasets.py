@@ -144,7 +144,7 @@ class TestCheck:
         check_dataset(context, **job.arguments)
         page = text_of(site.browser().get(f"/{tickets.url_path}").text)
         assert "texts in text , labels in label" in page
-        assert "2 classes class-0 75 class-1 75" in page
+        assert "Classes: 2 class-0 75 class-1 75" in page
         assert "What the import left out 1 rows repeated an earlier row" in page
 
     def test_a_stranger_starts_none(self, tickets: RepoRef, site: Site) -> None:

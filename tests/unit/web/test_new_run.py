@@ -114,7 +114,7 @@ class TestData:
         page = text_of(alice.get(address).text)
         assert "table.csv" in page
         assert "60 rows · 2 columns" in page
-        assert "2 classes" in page
+        assert "Classes: 2" in page
 
     def test_scripts_are_told_where_to_go(self, alice: httpx.Client) -> None:
         answer = alice.post("/runs/new/data?file_name=t.csv&base=a/b", content=TICKETS, headers=HTMX)
@@ -185,7 +185,12 @@ class TestWhatItHolds:
         answer = alice.get(f"{address}&text_column=texto&label_column=turno", headers=HTMX)
         assert answer.status_code == 200
         assert answer.text.lstrip().startswith('<section id="found"')
-        assert "3 classes" in text_of(answer.text)
+        assert "Classes: 3" in text_of(answer.text)
+
+    def test_without_scripts_the_whole_form_goes_along(self, alice: httpx.Client) -> None:
+        form = form_of(alice.get(send(alice, TICKETS)).text) | {"model_name": "mine", "param-seed": "7"}
+        form |= {"text_column": "label", "label_column": "text"}
+        assert form_of(alice.get("/runs/new", params=form).text) == form
 
     @pytest.mark.parametrize(
         ("table", "why"),
@@ -228,7 +233,7 @@ class TestDataset:
         page = text_of(alice.get(f"/runs/new?data={data}").text)
         assert "40 rows · 2 columns" in page
         assert "Rows of train" in page
-        assert "2 classes" in page
+        assert "Classes: 2" in page
 
     def test_starts_a_run(self, data: str, base: str, site: Site, alice: httpx.Client) -> None:
         form = form_of(alice.get(f"/runs/new?data={data}&base={base}").text)
@@ -270,6 +275,7 @@ class TestDataset:
         whole = alice.post("/runs/new/estimate", data=form)
         assert "estimate=" in whole.headers["location"]
         assert "A piece of the run is tried" in alice.get(whole.headers["location"]).text
+        assert alice.get(f"/runs/new?data={data}&estimate=gone").status_code == 200
 
 
 class TestStart:
