@@ -75,7 +75,7 @@ class TestANewcomer:
         held.get_by_label(say("Label to predict")).select_option("category")
         expect(held.locator(".notice")).to_have_count(0)
         page.get_by_role("textbox", name=say("Name of the model")).fill("triage")
-        page.get_by_role("button", name=say("Start"), exact=True).click()
+        page.get_by_role("button", name=say("Start the run")).click()
         page.wait_for_url(re.compile(r"/runs/\w{12,}"))
         page.context.close()
 

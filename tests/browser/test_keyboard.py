@@ -15,7 +15,7 @@ _FOCUS_IS_VISIBLE = """
 () => {
   const focused = document.activeElement;
   if (focused === document.body) return true;
-  const marks = [focused, ...(focused.labels ?? [])].map((each) => getComputedStyle(each));
+  const marks = [focused, ...(focused.labels ?? [])].flatMap((each) => [getComputedStyle(each), getComputedStyle(each, "::after")]);
   return marks.some((style) => style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0);
 }
 """
@@ -95,7 +95,7 @@ class TestANewcomer:
         chooser.value.set_files(TICKETS)
         expect(page.get_by_role("heading", name=say("What it holds"))).to_be_visible()
         type_into(page.get_by_role("textbox", name=say("Name of the model")), "by-keys")
-        press(page.get_by_role("button", name=say("Start"), exact=True))
+        press(page.get_by_role("button", name=say("Start the run")))
         page.wait_for_url(re.compile(r"/runs/\w{12,}"))
 
         accept_the_question(page)
