@@ -24,7 +24,16 @@ from viveiro.locale import ENGLISH, LANGUAGES
 from viveiro.locale.catalogue import DOMAIN, po_file
 
 PACKAGE: Final = Path(viveiro.__file__).parent
-FUNCTIONS: Final = {"Sentence": 0, "translate": 0, "_": 0, "rich": 0, "say": 0, "ask_before": 0, "Finding": 2, "Registry": 0}
+FUNCTIONS: Final = {
+    "Sentence": 0,
+    "translate": 0,
+    "_": 0,
+    "rich": 0,
+    "say": 0,
+    "ask_before": 0,
+    "Finding": 2,
+    "Registry": 0,
+}
 """Whoever is called with a template, and which of its arguments that is."""
 DECLARATIONS: Final = ("help", "metavar")
 """Keywords by which commands explain themselves."""
@@ -80,7 +89,7 @@ def sentences(file: IO[bytes], _keywords: object, _comments: object, options: ob
 
 def sentences_of_pages(file: IO[bytes], _keywords: object, _comments: object, options: object) -> Iterator[Found]:
     """The same for Jinja's templates, where `_` and `rich` are called."""
-    tree = Environment().parse(file.read().decode())
+    tree = Environment(autoescape=True).parse(file.read().decode())
     for call in tree.find_all(nodes.Call):
         if isinstance(call.node, nodes.Name) and call.node.name in FUNCTIONS and call.args:
             for text in filter(has_words, _literals_of_page(call.args[0])):

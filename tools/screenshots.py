@@ -47,7 +47,8 @@ def picture(browser: Browser, site: Site, row: PageRow, language: str, theme: st
         context.add_cookies([site.session(row.who)])
     page = context.new_page()
     page.goto(row.path(site))
-    page.wait_for_load_state("networkidle")  # parts that htmx asks for, charts, fonts
+    page.evaluate("document.querySelectorAll('img[loading=lazy]').forEach((image) => { image.loading = 'eager'; })")
+    page.wait_for_load_state("networkidle")  # parts that htmx asks for, charts, fonts, pictures far down
     drawn = page.screenshot(full_page=True, animations="disabled")
     context.close()
     return drawn
