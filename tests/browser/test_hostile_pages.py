@@ -58,8 +58,9 @@ def quoted(cell: str) -> str:
 
 
 @pytest.fixture
-def look(site: Site, visit: Visit) -> Iterator[object]:
+def look(visit: Visit, watch: Watch) -> Iterator[object]:
     """The page at an address, as Alice sees it. No dialog may open, nothing may have run when the test ends."""
+    watch.expect("/x:0)")  # a picture that the card shows and the repo does not have
     pages: list[Page] = []
     dialogs: list[str] = []
 
@@ -140,8 +141,10 @@ class TestWhatStrangersWrote:
         """The browser says in its console that it refused: this one listens for nothing but what runs."""
         context = browser.new_context(base_url=site.url, accept_downloads=True)
         context.add_cookies([site.session("alice")])
-        outside: list[str] = []
-        context.on("request", lambda request: outside.append(request.url))
+        left: list[str] = []
+        """What was asked for, and not stopped by the policy."""
+        context.on("requestfinished", lambda request: left.append(request.url))
+        context.on("requestfailed", lambda request: left.append(request.url) if request.failure != "csp" else None)
         answer = context.request.get(f"/{REPO}/{verb}/main/{file}", fail_on_status_code=False)
         assert answer.status == 404 or "sandbox" in answer.headers["content-security-policy"]
         page = context.new_page()
@@ -150,7 +153,7 @@ class TestWhatStrangersWrote:
         page.evaluate("(path) => { window.opened = window.open(path); }", f"/{REPO}/{verb}/main/{file}")
         page.wait_for_timeout(1000)
         assert [each.evaluate(f"() => window.{MARK}") for each in context.pages] == [None] * len(context.pages)
-        assert [url for url in outside if not url.startswith(site.url)] == []
+        assert [url for url in left if not url.startswith(site.url)] == []
         context.close()
 
 
@@ -229,7 +232,10 @@ class TestOtherSites:
             "/..//evil.example",
         ],
     )
-    def test_signing_in_and_choosing_a_language_stay_here(self, wanted: str, site: Site, visit: Visit) -> None:
+    def test_signing_in_and_choosing_a_language_stay_here(
+        self, wanted: str, site: Site, visit: Visit, watch: Watch
+    ) -> None:
+        watch.expect("status of 404")  # where a path of ours leads that nothing lies at
         page = visit(f"/login?next={quote(wanted, safe='')}")
         page.get_by_role("button", name="Português").click()
         page.get_by_role("button", name="English").click()
