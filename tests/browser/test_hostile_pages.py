@@ -11,7 +11,7 @@ from fastapi.routing import iter_route_contexts
 from huggingface_hub import CommitOperationAdd
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.chromium import PATIENCE_MS
+from tests.browser.chromium import PATIENCE_MS, Watch
 from tests.browser.conftest import Visit
 from tests.browser.hostile import BRANCH, CARD, FILE_NAME, IMAGE, MARK, SCRIPT, SVG, running_attacker
 from tests.browser.site import PASSWORD, Site
