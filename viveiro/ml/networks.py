@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -36,6 +37,15 @@ class NoWeights(InvalidInput):
     def __init__(self) -> None:
         super().__init__(
             "The folder holds no config.json with safetensors beside it. Choose a model in transformers' layout."
+        )
+
+
+class DamagedWeights(Unprocessable):
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "The model's safetensors cannot be read ({why}): they were cut off, or changed. Upload them again, or choose "
+            "another model.",
+            why=why,
         )
 
 
@@ -278,13 +288,16 @@ def _load(auto_class: Any, folder: Path) -> nn.Module:
 
     refuse_pickles(folder)
     logging.disable_progress_bar()  # type: ignore[no-untyped-call] # transformers ships half of its types
-    trunk: nn.Module = auto_class.from_pretrained(
-        folder,
-        local_files_only=True,
-        use_safetensors=True,
-        trust_remote_code=False,
-        dtype=torch.float32,
-    )
+    try:
+        trunk: nn.Module = auto_class.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+        )
+    except SafetensorError as error:
+        raise DamagedWeights(str(error)) from error
     return trunk
 
 

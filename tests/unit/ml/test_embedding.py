@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.unit.ml.tiny import CORPUS, make_classifier
 from viveiro.ml.embedding import NoTokenizer, SentenceEncoder, fingerprint
-from viveiro.ml.networks import NoWeights, Pooling, UnknownModule, UnsafeWeights, open_network
+from viveiro.ml.networks import DamagedWeights, NoWeights, Pooling, UnknownModule, UnsafeWeights, open_network
 
 TEXTS = [*CORPUS, "ok", " ".join(CORPUS)]
 
@@ -89,6 +89,14 @@ class TestWhatIsRefused:
     def test_a_folder_without_weights_is_no_model(self, tmp_path):
         with pytest.raises(NoWeights, match="safetensors"):
             open_network(tmp_path)
+
+    @pytest.mark.parametrize("content", [b"", b"not safetensors at all", b"\xff" * 64])
+    def test_damaged_weights_say_what_to_do_about_them(self, encoder_folder, tmp_path, content):
+        folder = shutil.copytree(encoder_folder, tmp_path / "damaged")
+        (folder / "model.safetensors").unlink()  # which may be a link to the original
+        (folder / "model.safetensors").write_bytes(content)
+        with pytest.raises(DamagedWeights, match="Upload them again"):
+            open_network(folder)
 
     def test_a_module_cannot_lead_out_of_the_folder(self, encoder_folder, tmp_path):
         folder = shutil.copytree(encoder_folder, tmp_path / "escaping")
