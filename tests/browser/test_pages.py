@@ -34,7 +34,7 @@ def open_page(site: Site, visit: Visit, watch: Watch) -> OpenPage:
         answer = page.goto(row.path(site))
         assert answer is not None
         assert answer.status == row.status
-        page.wait_for_load_state("networkidle")  # parts that the page asks for by itself
+        page.wait_for_function("() => !document.querySelector('.htmx-request')")  # parts that it asks for by itself
         return page
 
     return open_page

@@ -169,6 +169,7 @@ def _split(address: str) -> tuple[str, str, str, str] | None:
 # nh3's output is regular: `<` opens tags and nothing else, values stand in double quotes and hold none. -----------------
 
 _HEADING_TAG: Final = re.compile(r"<(/?)h([1-5])(?=[ >])")
+_SCROLLS: Final = re.compile(r"<(pre|table)(?=[ >])")
 _EMPTY_HEAD: Final = re.compile(r'<th((?: [a-z]+="[^"]*")*)>\s*</th>')
 _LINK_OR_PICTURE: Final = re.compile(r'<(?P<tag>/?a|img)(?P<attributes>(?: [a-z]+(?:="[^"]*")?)*)>')
 _ATTRIBUTE: Final = re.compile(r' ([a-z]+)="([^"]*)"')
@@ -180,8 +181,8 @@ def _one_level_down(html: str) -> str:
 
 
 def _usable_by_keys_and_ears(html: str) -> str:
-    """Code that scrolls can be reached by keys; a table's empty corner is no heading of anything."""
-    return _EMPTY_HEAD.sub(r"<td\1></td>", html.replace("<pre>", '<pre tabindex="0">'))
+    """Code and tables that scroll can be reached by keys; a table's empty corner is no heading of anything."""
+    return _EMPTY_HEAD.sub(r"<td\1></td>", _SCROLLS.sub(r'<\1 tabindex="0"', html))
 
 
 def _without_pictures_from_elsewhere(html: str) -> str:

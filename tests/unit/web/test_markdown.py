@@ -94,7 +94,7 @@ ALLOWED_TAGS = {
 }
 ALLOWED_ATTRIBUTES = {
     *("href", "title", "rel", "src", "alt", "width", "height", "align", "colspan", "rowspan", "id", "class", "start"),
-    "open",
+    *("open", "tabindex"),
 }
 SAFE_ADDRESS = re.compile(r"https?://|mailto:|/(?![/\\])|#card-")
 
@@ -226,6 +226,18 @@ class TestText:
         html = render("```python\nreturn 1 # done\n```")
         assert '<span class="hl-keyword">return</span>' in html
         assert '<span class="hl-comment"># done</span>' in html
+
+
+class TestKeysAndEars:
+    """Readers without a mouse reach what scrolls; readers without eyes are told of no heading that is none."""
+
+    def test_code_and_tables_can_be_reached(self):
+        found = elements("|a|b|\n|-|-|\n|1|2|\n\n```\ncode\n```\n\n    more")
+        assert [attributes["tabindex"] for tag, attributes in found if tag in ("pre", "table")] == ["0", "0", "0"]
+
+    def test_the_empty_corner_of_a_table_is_a_cell(self):
+        tags = [tag for tag, _ in elements("| |b|\n|-|-|\n|1|2|")]
+        assert (tags.count("th"), tags.count("td")) == (1, 3)
 
 
 class TestHighlighting:
