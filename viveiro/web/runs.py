@@ -1,6 +1,6 @@
 """Runs: what goes on, how a run learns, what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
@@ -8,14 +8,15 @@ from typing import Annotated, Any, ClassVar, Final
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from viveiro.accounts.service import can, get_user, record
+from viveiro.accounts.service import can, get_user
 from viveiro.accounts.types import Viewer
-from viveiro.errors import EntryNotFound, Forbidden, JobNotFound, NotFound, UserNotFound
+from viveiro.errors import EntryNotFound, JobNotFound, NotFound, UserNotFound
 from viveiro.http.dependencies import DatabaseDep, HubDep, SettingsDep, SignedInDep
+from viveiro.http.visible_jobs import cancel_visible_job, may_cancel, visible_job, visible_owners
 from viveiro.hub.service import Hub
 from viveiro.jobs import logs
-from viveiro.jobs.service import cancel_job, get_job
-from viveiro.jobs.types import Job
+from viveiro.jobs.service import get_job, list_jobs
+from viveiro.jobs.types import Job, JobState
 from viveiro.locale import Sentence
 from viveiro.settings import Settings
 from viveiro.training import service
@@ -33,8 +34,7 @@ router = APIRouter()
 
 PAGE_SIZE: Final = 25
 LOG_LINES: Final = 200
-NOBODY: Final = 0
-"""No account has this id: what it owns is for administrators."""
+IMPORT_AND_RUN: Final = "import-and-run"
 SHOWN_PICTURES: Final = {
     "calibration": Sentence("Calibration: what its scores promise, and what came true"),
     "roc": Sentence("ROC curve"),
@@ -63,9 +63,20 @@ class RunLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportLine:
+    """A run to be, whose data is still being imported."""
+
+    job: Job
+    dataset: str
+    word: str
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
 class RunsPage:
     template: ClassVar[str] = "runs/list.html"
     address: str
+    imports: tuple[ImportLine, ...]
     active: tuple[RunLine, ...]
     ended: tuple[RunLine, ...]
     is_first: bool
@@ -167,10 +178,12 @@ def list_runs(
 ) -> Response:
     with database.read() as session:
         runs = service.list_runs(session, viewer, before=cursor, limit=PAGE_SIZE)
+        imports = _imports(session, viewer, {run.id for run in runs}) if cursor is None else ()
         owners = _names(session, {run.owner_id for run in runs})
     found = [_line(run, owners[run.owner_id]) for run in runs]
     page = RunsPage(
         address="/runs" if cursor is None else f"/runs?cursor={cursor}",
+        imports=imports,
         active=tuple(line for line in found if not line.run.state.is_final),
         ended=tuple(line for line in found if line.run.state.is_final),
         is_first=cursor is None,
@@ -227,7 +240,7 @@ def cancel(run_id: str, request: Request, viewer: SignedInDep, database: Databas
     with database.write() as session:
         found = _find(session, viewer, run_id)
         if isinstance(found, Job):
-            _cancel_import(session, viewer, found)
+            cancel_visible_job(session, viewer, found.id)
         else:
             service.cancel_run(session, viewer, run_id)
     return go_to(request, f"/runs/{run_id}")
@@ -255,24 +268,35 @@ def _find(session: Session, viewer: Viewer, run_id: str) -> Run | Job:
     except RunNotFound:
         pass
     try:
-        job = get_job(session, run_id)
+        job = visible_job(session, viewer, run_id)
     except JobNotFound:
         raise RunNotFound(run_id) from None
-    if job.kind != "import-and-run" or not can(viewer, Action.READ, _resource(job)):
+    if job.kind != IMPORT_AND_RUN:
         raise RunNotFound(run_id)
     return job
 
 
-def _cancel_import(session: Session, viewer: Viewer, job: Job) -> None:
-    if not can(viewer, Action.WRITE, _resource(job)):
-        raise Forbidden("You may see job {job_id}, but not cancel it: that takes a role of write.", job_id=job.id)
-    record(session, viewer, "job.cancel", job.id, kind=job.kind)
-    cancel_job(session, job.id)
+def _imports(session: Session, viewer: Viewer, started: Collection[str]) -> tuple[ImportLine, ...]:
+    """Those whose run has not started: it will have the job's own id."""
+    owner_ids = visible_owners(viewer)
+    under_way = [
+        job
+        for state in (JobState.RUNNING, JobState.QUEUED)
+        for job in list_jobs(session, owner_ids=owner_ids, state=state, kind=IMPORT_AND_RUN, limit=PAGE_SIZE)
+        if job.id not in started
+    ]
+    return tuple(
+        ImportLine(job, _dataset_of(job), words.state(job.state.value), progress_of_import(job)) for job in under_way
+    )
 
 
-def _resource(of: Run | Job) -> Resource:
-    """Without a name: neither is a repo, so no access token that was made for some repos covers it."""
-    return Resource(NOBODY if of.owner_id is None else of.owner_id, "")
+def _dataset_of(job: Job) -> str:
+    return str(job.arguments.get("repo_id", ""))
+
+
+def _resource(run: Run) -> Resource:
+    """Without a name: a run is no repo, so no access token that was made for some repos covers it."""
+    return Resource(run.owner_id, "")
 
 
 def _job(session: Session, run: Run) -> Job | None:
@@ -316,8 +340,8 @@ def _import_page(viewer: Viewer, job: Job, settings: Settings) -> ImportPage:
     return ImportPage(
         job=job,
         progress=progress_of_import(job),
-        dataset=str(job.arguments.get("repo_id", "")),
-        may_change=can(viewer, Action.WRITE, _resource(job)),
+        dataset=_dataset_of(job),
+        may_change=may_cancel(viewer, job),
         log=_tail(settings, job.id),
     )
 

@@ -241,6 +241,14 @@ class TestImporting:
         assert site.browser("alice").post(f"/runs/{job}/cancel").status_code == 303
         assert "cancelled" in text_of(site.browser("alice").get(f"/runs/{job}").text)
 
+    def test_the_list_shows_it_to_whoever_started_it_and_asks_again(self, site: Site, nursery: Nursery) -> None:
+        job = importing(nursery)
+        answer = site.browser("alice").get("/runs", headers=HTMX)
+        assert "Importing alice/new" in text_of(answer.text)
+        assert f"/runs/{job}" in answer.text
+        assert 'hx-trigger="every 3s"' in answer.text
+        assert job not in site.browser("bob").get("/runs").text
+
     def test_another_kind_of_job_is_no_run(self, site: Site, nursery: Nursery) -> None:
         with nursery.database.write() as session:
             job = enqueue(session, "dataset-check", {}, owner_id=nursery.alice.user_id)
