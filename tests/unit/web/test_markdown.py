@@ -93,7 +93,22 @@ ALLOWED_TAGS = {
     *("table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"),
 }
 ALLOWED_ATTRIBUTES = {
-    *("href", "title", "rel", "src", "alt", "width", "height", "align", "colspan", "rowspan", "id", "class", "start"),
+    *(
+        "href",
+        "title",
+        "rel",
+        "src",
+        "alt",
+        "width",
+        "height",
+        "align",
+        "colspan",
+        "rowspan",
+        "id",
+        "class",
+        "start",
+        "tabindex",
+    ),
     *("open", "tabindex"),
 }
 SAFE_ADDRESS = re.compile(r"https?://|mailto:|/(?![/\\])|#card-")
@@ -124,6 +139,7 @@ class TestHostileText:
         found = elements(text)
         assert {tag for tag, _ in found} <= ALLOWED_TAGS
         assert {name for _, attributes in found for name in attributes} <= ALLOWED_ATTRIBUTES
+        assert {attributes.get("tabindex", "0") for _, attributes in found} <= {"0"}
 
     @pytest.mark.parametrize("text", ATTEMPTS)
     def test_leads_nowhere_but_to_addresses(self, text):
