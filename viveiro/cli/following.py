@@ -8,24 +8,10 @@ import typer
 from viveiro.cli.output import say
 from viveiro.client import Client
 from viveiro.errors import ViveiroError
+from viveiro.jobs.stages import STAGES
 from viveiro.locale import Sentence, translate
 
 WAITING: Final = Sentence("Waiting for a worker")
-STAGES: Final = {
-    "reading": Sentence("Reading rows"),
-    "duplicates": Sentence("Looking for duplicates"),
-    "writing": Sentence("Writing splits"),
-    "checking": Sentence("Looking at every row"),
-    "near_duplicates": Sentence("Looking for texts that are almost the same"),
-    "downloading": Sentence("Downloading"),
-    "preflight": Sentence("Measuring what it will need"),
-    "features": Sentence("Computing features"),
-    "head": Sentence("Training the head"),
-    "training": Sentence("Training"),
-    "validating": Sentence("Looking at the validation rows"),
-    "evaluating": Sentence("Evaluating on rows it never saw"),
-    "publishing": Sentence("Publishing"),
-}
 
 
 class WorkFailed(ViveiroError):

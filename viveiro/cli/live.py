@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from viveiro.cli.following import STAGES, WAITING, say_detached
+from viveiro.cli.following import WAITING, say_detached
 from viveiro.cli.output import say
 from viveiro.client import Client, RunFailed, ServerUnreachable
+from viveiro.jobs.stages import STAGES
 from viveiro.locale import Sentence, number, translate
 
 if TYPE_CHECKING:

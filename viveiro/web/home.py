@@ -144,6 +144,12 @@ def next_steps(standing: Standing) -> tuple[Step, ...]:
 
 
 def _steps(at: Standing) -> Iterable[Step]:
+    yield from _steps_at_hand(at)
+    yield from _steps_with_data(at)
+    yield from _steps_with_models(at)
+
+
+def _steps_at_hand(at: Standing) -> Iterable[Step]:
     if not at.is_set_up:
         yield Step(
             Sentence("Settle in"),
@@ -165,6 +171,9 @@ def _steps(at: Standing) -> Iterable[Step]:
             f"/runs/{at.failed}",
             "run",
         )
+
+
+def _steps_with_data(at: Standing) -> Iterable[Step]:
     if not at.dataset:
         yield Step(
             Sentence("Drop your first CSV"),
@@ -185,6 +194,9 @@ def _steps(at: Standing) -> Iterable[Step]:
             f"/datasets/{at.dataset}",
             "dataset",
         )
+
+
+def _steps_with_models(at: Standing) -> Iterable[Step]:
     if at.succeeded and at.model != at.served:
         yield Step(
             Sentence("Read the report of {model}", model=at.model or at.succeeded),

@@ -6,6 +6,7 @@ In templates as `{{ words_of_it|said }}`. A name that is not known here is shown
 from collections.abc import Mapping
 from typing import Final
 
+from viveiro.jobs.stages import STAGES
 from viveiro.locale import Sentence
 
 STATES: Final = {
@@ -42,23 +43,6 @@ JOB_KINDS: Final = {
     "hub-repack": Sentence("Pack repositories anew"),
     "jobs-retention": Sentence("Forget old jobs"),
 }
-STAGES: Final = {
-    "starting": Sentence("Starting the run"),
-    "reading": Sentence("Reading rows"),
-    "duplicates": Sentence("Looking for duplicates"),
-    "writing": Sentence("Writing splits"),
-    "checking": Sentence("Looking at every row"),
-    "near_duplicates": Sentence("Looking for texts that are almost the same"),
-    "downloading": Sentence("Downloading"),
-    "preflight": Sentence("Measuring what it will need"),
-    "features": Sentence("Computing features"),
-    "head": Sentence("Training the head"),
-    "training": Sentence("Training"),
-    "validating": Sentence("Looking at the validation rows"),
-    "evaluating": Sentence("Evaluating on rows it never saw"),
-    "publishing": Sentence("Publishing"),
-}
-"""What a job is doing, by the `stage` of its progress."""
 METRICS: Final = {
     "accuracy": Sentence("accuracy"),
     "f1_macro": Sentence("macro-F1"),
