@@ -71,7 +71,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # The first count of a process waits until all repos are read: nobody's page should be that one.
     warming = asyncio.create_task(run_in_threadpool(app.state.facets.warm))
     yield
-    await asyncio.gather(warming, return_exceptions=True)
     await app.state.hosts.close()
     await run_in_threadpool(app.state.hub.close)
+    # Last: a thread cannot be stopped, and what must be written down must not wait until a stop becomes a kill.
+    await asyncio.gather(warming, return_exceptions=True)
     await run_in_threadpool(app.state.database.close)
