@@ -1,7 +1,7 @@
 """Counts beside a list: how many repos match, and how many each further filter would leave, for the one who looks.
 
 SQL cannot group a million tags within a page view, so each process keeps the few columns that filters look at in arrays,
-about 0.4 KB a repo. Every count first asks SQL which repos have changed since the last one, and reads those anew, so a count
+about 0.7 kB a repo. Every count first asks SQL which repos have changed since the last one, and reads those anew, so a count
 is of the moment it was asked for: a repo that has just become private is not in it. Only the first count of a process
 waits until all repos are read (`warm` does it ahead).
 """
