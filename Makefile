@@ -10,7 +10,7 @@ DATA ?= examples/maintenance/tickets.csv
 DEMO_DIR ?= .demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test chaos check format docs messages vendor screenshots bench migration clean
+.PHONY: help install demo serve test chaos check lint format docs messages vendor screenshots bench migration clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -36,12 +36,14 @@ test: install ## Every test, with real servers, clients and databases
 chaos: install ## Kill everything at random for several minutes, then look for damage
 	$(BIN)/python -m tests.chaos
 
-check: install ## Format, lint, types, import contracts, unit tests without a server
+check: lint ## What lint says, then the unit tests, which need no server
+	$(PYTEST) tests/unit
+
+lint: install ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(PYTEST) tests/unit
 
 format: install ## Mend what can be mended by itself
 	$(BIN)/ruff format .

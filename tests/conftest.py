@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+import tests.live.client_environment  # noqa: F401 - here, before any file of tests imports a client
 from tests.postgres import PostgresMissing, running_postgres
 from viveiro.db import Base, Database
 

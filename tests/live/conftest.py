@@ -1,40 +1,17 @@
 """One server for the whole session, as operators run it, and the world's own clients pointed at it."""
 
-import atexit
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Self
 
 import pytest
+from huggingface_hub import HfApi
 
-from tests.postgres import free_port
-
-# huggingface_hub, datasets and transformers read these once, when they are imported: so the port is chosen before the
-# server has one, and this file comes before any of them.
-HOME = Path(tempfile.mkdtemp(prefix="viveiro-clients-"))
-PORT = free_port()
-os.environ.update(
-    HF_ENDPOINT=f"http://127.0.0.1:{PORT}",
-    HF_HOME=str(HOME / "huggingface"),
-    HF_HUB_DISABLE_XET="1",
-    HF_HUB_DISABLE_TELEMETRY="1",
-    HF_HUB_DISABLE_PROGRESS_BARS="1",
-    HF_HUB_DISABLE_UPDATE_CHECK="1",
-    HF_DATASETS_DISABLE_PROGRESS_BARS="1",
-    TOKENIZERS_PARALLELISM="false",
-)
-for credential in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-    os.environ.pop(credential, None)
-atexit.register(shutil.rmtree, HOME, ignore_errors=True)
-
-from huggingface_hub import HfApi  # noqa: E402 - after its environment
-
-from tests.live.running_server import TWO_USERS, RunningServer  # noqa: E402 - imports huggingface_hub
+from tests.live.client_environment import PORT
+from tests.live.running_server import TWO_USERS, RunningServer
 
 
 @pytest.fixture(scope="session")
