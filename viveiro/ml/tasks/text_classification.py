@@ -120,7 +120,7 @@ class TextClassification:
         learning_rate: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = "auto"
         """Peak AdamW learning rate of full. auto: from the size of the base and of a batch."""
         epochs: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
-        """Most times that full goes through the rows. auto: as many as make enough steps, between 3 and 12."""
+        """Most times that full goes through the rows. auto: as many as make enough steps, between 2 and 12."""
         batch_size: Annotated[int, Field(ge=1, le=4096)] | Literal["auto"] = "auto"
         """Rows in one step of full. auto: 32, and 16 where there are under 1,000 rows."""
         warmup: float = Field(default=0.1, ge=0, lt=1)
