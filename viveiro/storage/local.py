@@ -1,6 +1,6 @@
 """Blobs in a folder.
 
-    <root>/sha256/ab/cd/abcd…      a blob, whole and verified; other namespaces of content will lie beside `sha256`
+    <root>/sha256/ab/cd/abcd…      a blob, whole and verified; other namespaces of content, as `xorbs`, lie beside `sha256`
     <root>/incoming/….partial      a blob that is being received
     <root>/uploads/<id>/content    an upload in parts: every part at its own offset of one sparse file
     <root>/uploads/<id>/<number>   an empty file: this part is whole
@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -77,6 +77,16 @@ class LocalBlobStore:
                 finally:
                     Path(partial.name).unlink(missing_ok=True)  # already gone when it was kept
 
+    def put(self, key: str, content: Bytes) -> bool:
+        target = self._blob(key)
+        with full_disk_named():
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            _require_room(self._incoming, len(content))
+            with NamedTemporaryFile(dir=self._incoming, suffix=".partial") as partial:
+                _write_at(partial.fileno(), content, 0)
+                os.fsync(partial.fileno())
+                return _named(target, lambda: os.link(partial.name, target))
+
     def delete(self, sha256: str) -> None:
         self._blob(sha256).unlink(missing_ok=True)
 
@@ -132,12 +142,8 @@ class LocalBlobStore:
         """Make a verified file the blob. It is on the disk before it has the name, and so is the name on return."""
         os.fsync(descriptor)
         target = self._blob(sha256)
-        new_folders = [folder for folder in (target.parent, *target.parent.parents[:3]) if not folder.exists()]
-        target.parent.mkdir(parents=True, exist_ok=True)
         # Same hash, same bytes: replacing an existing blob is harmless, so no lock and no check.
-        written.replace(target)
-        for folder in (target.parent, *(folder.parent for folder in new_folders)):
-            _sync_folder(folder)
+        _named(target, lambda: written.replace(target))
 
     def _blob(self, sha256: str) -> Path:
         if not _SHA256.fullmatch(sha256):  # it becomes a path, so it is not taken on trust
@@ -227,6 +233,19 @@ def _require_room(folder: Path, size: int) -> None:
     """Refuse at once what cannot fit, instead of after an hour of receiving it."""
     if shutil.disk_usage(folder).free < size:
         raise StorageFull
+
+
+def _named(target: Path, give_name: Callable[[], object]) -> bool:
+    """Give a written file its name, for good. Whether it has it: a name that is taken may stay with its holder."""
+    new_folders = [folder for folder in (target.parent, *target.parent.parents[:3]) if not folder.exists()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        give_name()
+    except FileExistsError:
+        return False
+    for folder in (target.parent, *(folder.parent for folder in new_folders)):
+        _sync_folder(folder)
+    return True
 
 
 def _read(path: Path, start: int, stop: int) -> Iterator[bytes]:

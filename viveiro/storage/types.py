@@ -59,7 +59,11 @@ class PartWriter(Protocol):
 
 
 class BlobStore(Protocol):
-    """Content by sha256. Every method may be called from any thread; all block."""
+    """Content by hash. Every method may be called from any thread; all block.
+
+    One store holds one namespace. In `sha256` the key is the content's own hash, and `writer` or `assemble` verify it. In
+    `xorbs` it is the hash of what the content unpacks to, which the caller has verified before `put`.
+    """
 
     def size(self, sha256: str) -> int | None:
         """Length in bytes, or None when the store does not hold it."""
@@ -78,6 +82,21 @@ class BlobStore(Protocol):
 
         Raises:
             StorageFull: there is no room for `size` bytes, or a write found the disk full.
+        """
+        ...
+
+    def put(self, key: str, content: Bytes) -> bool:
+        """Keep content under a key that the caller has verified: whole and on the disk on return, or not at all.
+
+        A key that is held keeps what it has, also when two come at once, for there are several ways to pack the same thing
+        and others may have noted where in the first one its parts lie. It is written even so, and thrown away: otherwise
+        the time taken would tell that somebody else has it.
+
+        Returns:
+            Whether this content is now the key's.
+
+        Raises:
+            StorageFull: there is no room for it.
         """
         ...
 

@@ -1,6 +1,7 @@
 """What every blob store must do. A new store's test file subclasses `BlobStoreBattery` and offers a `store` fixture."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -86,6 +87,50 @@ class BlobStoreBattery:
         def test_the_same_content_twice_is_one_blob(self, store):
             assert put(store, CONTENT) == put(store, CONTENT)
             assert list(store.keys()) == [sha256(CONTENT)]
+
+    class TestPutting:
+        """Content under a key that somebody else verified. Whoever comes first stays."""
+
+        KEY = sha256(b"what it unpacks to")
+
+        def test_it_is_read_back_under_its_key(self, store):
+            assert store.put(self.KEY, CONTENT)
+            assert b"".join(store.read(self.KEY)) == CONTENT
+            assert b"".join(store.read(self.KEY, MiB - 1, MiB + 1)) == CONTENT[MiB - 1 : MiB + 1]
+            assert store.size(self.KEY) == len(CONTENT)
+            assert list(store.keys()) == [self.KEY]
+
+        def test_bytes_of_any_kind_are_taken(self, store):
+            assert store.put(self.KEY, memoryview(bytearray(CONTENT)))
+            assert b"".join(store.read(self.KEY)) == CONTENT
+
+        def test_a_key_that_is_held_keeps_what_it_has(self, store):
+            assert store.put(self.KEY, b"packed one way")
+            assert not store.put(self.KEY, b"packed another way")
+            assert b"".join(store.read(self.KEY)) == b"packed one way"
+
+        def test_of_many_at_once_one_stays_whole(self, store):
+            contents = [bytes([number]) * MiB for number in range(8)]
+            with ThreadPoolExecutor(4) as threads:
+                kept = list(threads.map(lambda content: store.put(self.KEY, content), contents))
+            assert kept.count(True) == 1
+            assert b"".join(store.read(self.KEY)) == contents[kept.index(True)]
+
+        def test_after_deletion_the_key_is_free(self, store):
+            store.put(self.KEY, b"old")
+            store.delete(self.KEY)
+            assert store.put(self.KEY, b"new")
+            assert b"".join(store.read(self.KEY)) == b"new"
+
+        def test_nothing_is_left_to_sweep(self, store):
+            store.put(self.KEY, b"kept")
+            store.put(self.KEY, b"not kept")
+            assert store.sweep(timedelta(seconds=-1)) == 0
+
+        @pytest.mark.parametrize("key", ["", "../../../etc/passwd", "A" * 64])
+        def test_only_a_hash_can_be_a_key(self, store, key):
+            with pytest.raises(InvalidHash):
+                store.put(key, CONTENT)
 
     class TestReading:
         @pytest.mark.parametrize(

@@ -157,6 +157,12 @@ class TestFullDisk:
         assert list(store.keys()) == []
         assert put(store, bytes(3 * MiB)).size == 3 * MiB
 
+    def test_what_does_not_fit_is_not_put(self, store):
+        with pytest.raises(StorageFull):
+            store.put(sha256(b"large"), bytes(5 * MiB))
+        assert list(store.keys()) == []
+        assert store.put(sha256(b"small"), bytes(MiB))
+
     def test_a_disk_that_fills_up_while_a_part_arrives(self, store):
         upload = PartialUpload("filling", 8 * MiB, 3 * MiB)
         put_part(store, upload, 1, bytes(3 * MiB))
