@@ -39,6 +39,22 @@ class RevisionPushed(Event):
     pusher_id: int | None
 
 
+@events.register("discussion-changed")
+@dataclass(frozen=True, slots=True)
+class DiscussionChanged(Event):
+    """Something happened in a discussion or pull request. Commits to one are told by RevisionPushed, with the ref `refs/pr/N`."""
+
+    name = "discussion-changed"
+
+    repo_pk: int
+    number: int
+    change: str
+    """A `DiscussionChange`: opened, commented, edited, hidden, renamed, or the new status: draft, open, closed, merged."""
+    event_id: str | None
+    """Which of the discussion's events tells it (`viveiro.hub.discussions`): for `opened`, the description, where there is one."""
+    actor_id: int | None
+
+
 @events.register("run-finished")
 @dataclass(frozen=True, slots=True)
 class RunFinished(Event):

@@ -26,6 +26,14 @@ def may_see(viewer: Viewer, resource: Resource) -> bool:
     return resource.visibility is Visibility.PUBLIC or can(viewer, Action.READ, resource)
 
 
+def may_take_part(viewer: Viewer, resource: Resource) -> bool:
+    """Whether this viewer may speak up about the resource, or propose changes to it: any person who sees it.
+
+    An access token says it in its person's name, so it must be one that may write there.
+    """
+    return not viewer.is_anonymous and may_see(viewer, resource) and _token_can(viewer.scope, Action.WRITE, resource)
+
+
 def may_infer(viewer: Viewer, resource: Resource) -> bool:
     """Whether this viewer may have the resource's model compute: that costs, so a stranger may not even if it is public."""
     if viewer.is_anonymous and not viewer.is_admin:

@@ -15,6 +15,8 @@ from viveiro.datasets.kept import statistics_path
 from viveiro.datasets.types import ColumnKind, ColumnStatistics, Distribution, DropReason, Preview
 from viveiro.errors import GatedRepo, JobNotFound, RevisionNotFound, UnusableData, ViveiroError
 from viveiro.http.dependencies import HubDep, SignedInDep, ViewerDep
+from viveiro.http.highlighting import highlight
+from viveiro.http.markdown import render_markdown
 from viveiro.http.urls import public_url
 from viveiro.http.visible_jobs import visible_job
 from viveiro.hub.service import Hub
@@ -25,8 +27,6 @@ from viveiro.serving.snippets import READERS, dataset_snippets
 from viveiro.training.lineage import DatasetLineage, dataset_lineage
 from viveiro.types import RepoRef, Visibility
 from viveiro.web import words
-from viveiro.web.highlighting import highlight
-from viveiro.web.markdown import render_markdown
 from viveiro.web.model_panels import ShownSnippet
 from viveiro.web.models import read_readme
 from viveiro.web.navigation import go_to

@@ -15,12 +15,12 @@ from starlette.responses import RedirectResponse
 from viveiro.errors import EntryNotFound
 from viveiro.http.dependencies import BlobsDep, HubDep, ViewerDep
 from viveiro.http.files import BlobResponse, bytes_response, file_headers, is_unchanged, select_bytes
+from viveiro.http.highlighting import highlight_lines, language_of_path
+from viveiro.http.markdown import render_markdown
 from viveiro.http.repo_addresses import RepoRefDep, RestDep, repo_routes
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Commit, Repo, TreeEntry
 from viveiro.hub.weights import MAX_HEADER_BYTES
-from viveiro.web.highlighting import highlight_lines, language_of_path
-from viveiro.web.markdown import render_markdown
 from viveiro.web.rendering import HEADERS, render
 from viveiro.web.repo_head import Place, RepoHead, find_place, repo_head
 

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from viveiro.accounts.service import can, may_infer
 from viveiro.accounts.types import Viewer
 from viveiro.errors import NotFound
+from viveiro.http.highlighting import highlight
 from viveiro.http.urls import public_url
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
@@ -22,7 +23,6 @@ from viveiro.serving.snippets import Snippet, model_snippets
 from viveiro.training.lineage import ModelLineage, model_lineage, published_record
 from viveiro.types import Action, Visibility
 from viveiro.web import scores, words
-from viveiro.web.highlighting import highlight
 from viveiro.web.scores import Line, Record, Rival, Told, Verdict
 
 MOST_EXAMPLES: Final = 4

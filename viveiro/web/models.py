@@ -10,12 +10,12 @@ from starlette.concurrency import run_in_threadpool
 from viveiro.accounts.types import Viewer
 from viveiro.errors import EntryNotFound, InvalidRepoId, RepoNotFound
 from viveiro.http.dependencies import HubDep, SignedInDep, ViewerDep
+from viveiro.http.markdown import render_markdown
 from viveiro.http.repo_addresses import RepoRefDep, repo_routes
 from viveiro.hub.cards import MAX_CARD_BYTES
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.types import RepoId, RepoKind, RepoRef
-from viveiro.web.markdown import render_markdown
 from viveiro.web.model_panels import ModelPanels, model_panels
 from viveiro.web.navigation import go_to, own_address
 from viveiro.web.rendering import render

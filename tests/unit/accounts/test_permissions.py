@@ -2,7 +2,7 @@
 
 import pytest
 
-from viveiro.accounts.permissions import acts_in_full, can, may_infer, may_see
+from viveiro.accounts.permissions import acts_in_full, can, may_infer, may_see, may_take_part
 from viveiro.accounts.types import ANONYMOUS, SYSTEM, Grant, Role, TokenRole, TokenScope, Viewer
 from viveiro.types import Action, Resource, Visibility
 
@@ -108,6 +108,30 @@ class TestMayInfer:
     @pytest.mark.parametrize("resource", RESOURCES)
     def test_table(self, viewer, resource):
         assert may_infer(VIEWERS[viewer], RESOURCES[resource]) == (resource in TABLE[viewer][3].split())
+
+
+SPEAK_UP = {
+    "stranger": "public gated",
+    "reader": "public gated private",
+    "writer": "public gated private",
+    "org admin": "public gated private",
+    "administrator": "public gated private",
+    "org admin's write token": "public gated private",
+    "reader's write token": "public gated private",
+    "token for the repo, write": "public gated private",
+    "token for the repo in other case": "public gated private",
+    "token for the namespace, admin": "public gated private",
+    "stranger's token for the repo": "public gated",
+}
+
+
+class TestMayTakePart:
+    """Any person who sees a repo may discuss it; an access token speaks for them only where it may write."""
+
+    @pytest.mark.parametrize("viewer", VIEWERS)
+    @pytest.mark.parametrize("resource", RESOURCES)
+    def test_table(self, viewer, resource):
+        assert may_take_part(VIEWERS[viewer], RESOURCES[resource]) == (resource in SPEAK_UP.get(viewer, "").split())
 
 
 class TestMaySee:

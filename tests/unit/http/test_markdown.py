@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from viveiro.web.highlighting import highlight, highlight_lines, language_of_path
-from viveiro.web.markdown import MAX_CHARS, render_markdown
+from viveiro.http.highlighting import highlight, highlight_lines, language_of_path
+from viveiro.http.markdown import MAX_CHARS, render_markdown
 
 ATTEMPTS = [
     "<script>alert(1)</script>",

@@ -21,8 +21,8 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from markupsafe import Markup, escape
 
+from viveiro.http.highlighting import highlight
 from viveiro.hub.cards import body_of
-from viveiro.web.highlighting import highlight
 
 MAX_CHARS: Final = 80_000
 """What is longer is cut: nobody reads it to the end, and everybody waits for it."""
@@ -118,7 +118,16 @@ def render_markdown(text: str, *, base: str, revision: str = "main", folder: str
         folder: in which the text lies.
     """
     body = body_of(text[: MAX_CHARS * 2].encode("utf-8", "replace"))[:MAX_CHARS]
-    place = _Place(base, revision, folder)
+    return _sanitised(body, _Place(base, revision, folder), ids=True)
+
+
+@lru_cache(maxsize=512)
+def render_comment(text: str, *, base: str) -> Markup:
+    """What somebody said about a repo. A page shows many, so their headings have no ids, which would not be unique."""
+    return _sanitised(text[:MAX_CHARS], _Place(base, "main", ""), ids=False)
+
+
+def _sanitised(body: str, place: _Place, *, ids: bool) -> Markup:
     html = _PARSER.render(body, {})
     if _deepest(html) > MAX_DEPTH:
         return Markup('<pre tabindex="0"><code>{}</code></pre>').format(body)
@@ -127,7 +136,7 @@ def render_markdown(text: str, *, base: str, revision: str = "main", folder: str
         tags=set(_TAGS),
         clean_content_tags=set(_GONE_WITH_CONTENT),
         attributes=_ATTRIBUTES,
-        attribute_filter=lambda tag, name, value: _attribute(place, tag, name, value),
+        attribute_filter=lambda tag, name, value: _attribute(place, tag, name, value) if ids or name != "id" else None,
         url_schemes={"http", "https", "mailto"},
         link_rel=LINK_REL,
         strip_comments=True,
