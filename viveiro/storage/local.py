@@ -9,6 +9,7 @@ One file system holds all of it, so a blob appears by rename: whole, or not at a
 when its last part is in, `content` is hashed and renamed.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -77,15 +78,19 @@ class LocalBlobStore:
                 finally:
                     Path(partial.name).unlink(missing_ok=True)  # already gone when it was kept
 
-    def put(self, key: str, content: Bytes) -> bool:
+    def put(self, key: str, file: Path) -> bool:
         target = self._blob(key)
         with full_disk_named():
+            try:
+                return _put(file, target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
             self._incoming.mkdir(parents=True, exist_ok=True)
-            _require_room(self._incoming, len(content))
+            _require_room(self._incoming, file.stat().st_size)
             with NamedTemporaryFile(dir=self._incoming, suffix=".partial") as partial:
-                _write_at(partial.fileno(), content, 0)
-                os.fsync(partial.fileno())
-                return _named(target, lambda: os.link(partial.name, target))
+                shutil.copyfile(file, partial.name)
+                return _put(Path(partial.name), target)
 
     def delete(self, sha256: str) -> None:
         self._blob(sha256).unlink(missing_ok=True)
@@ -233,6 +238,13 @@ def _require_room(folder: Path, size: int) -> None:
     """Refuse at once what cannot fit, instead of after an hour of receiving it."""
     if shutil.disk_usage(folder).free < size:
         raise StorageFull
+
+
+def _put(file: Path, target: Path) -> bool:
+    """A second name for the file, unless the name is taken. One file has one file system; else EXDEV."""
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+    return _named(target, lambda: os.link(file, target))
 
 
 def _named(target: Path, give_name: Callable[[], object]) -> bool:

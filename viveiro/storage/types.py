@@ -85,12 +85,13 @@ class BlobStore(Protocol):
         """
         ...
 
-    def put(self, key: str, content: Bytes) -> bool:
-        """Keep content under a key that the caller has verified: whole and on the disk on return, or not at all.
+    def put(self, key: str, file: Path) -> bool:
+        """Keep a file's content under a key that the caller has verified: whole and on the disk on return, or not at all.
+
+        Nobody may write to the file any more, for the store may hold the very same one; the caller removes its name.
 
         A key that is held keeps what it has, also when two come at once, for there are several ways to pack the same thing
-        and others may have noted where in the first one its parts lie. It is written even so, and thrown away: otherwise
-        the time taken would tell that somebody else has it.
+        and others may have noted where in the first one its parts lie.
 
         Returns:
             Whether this content is now the key's.

@@ -3,6 +3,8 @@
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -93,44 +95,58 @@ class BlobStoreBattery:
 
         KEY = sha256(b"what it unpacks to")
 
-        def test_it_is_read_back_under_its_key(self, store):
-            assert store.put(self.KEY, CONTENT)
+        @pytest.fixture
+        def file(self, tmp_path):
+            """A file of its own for each content."""
+            names = count()
+
+            def make(content: bytes) -> Path:
+                made = tmp_path / f"content-{next(names)}"
+                made.write_bytes(content)
+                return made
+
+            return make
+
+        def test_it_is_read_back_under_its_key(self, store, file):
+            assert store.put(self.KEY, file(CONTENT))
             assert b"".join(store.read(self.KEY)) == CONTENT
             assert b"".join(store.read(self.KEY, MiB - 1, MiB + 1)) == CONTENT[MiB - 1 : MiB + 1]
             assert store.size(self.KEY) == len(CONTENT)
             assert list(store.keys()) == [self.KEY]
 
-        def test_bytes_of_any_kind_are_taken(self, store):
-            assert store.put(self.KEY, memoryview(bytearray(CONTENT)))
+        def test_it_stays_when_the_callers_file_goes(self, store, file):
+            given = file(CONTENT)
+            store.put(self.KEY, given)
+            given.unlink()
             assert b"".join(store.read(self.KEY)) == CONTENT
 
-        def test_a_key_that_is_held_keeps_what_it_has(self, store):
-            assert store.put(self.KEY, b"packed one way")
-            assert not store.put(self.KEY, b"packed another way")
+        def test_a_key_that_is_held_keeps_what_it_has(self, store, file):
+            assert store.put(self.KEY, file(b"packed one way"))
+            assert not store.put(self.KEY, file(b"packed another way"))
             assert b"".join(store.read(self.KEY)) == b"packed one way"
 
-        def test_of_many_at_once_one_stays_whole(self, store):
+        def test_of_many_at_once_one_stays_whole(self, store, file):
             contents = [bytes([number]) * MiB for number in range(8)]
             with ThreadPoolExecutor(4) as threads:
-                kept = list(threads.map(lambda content: store.put(self.KEY, content), contents))
+                kept = list(threads.map(lambda made: store.put(self.KEY, made), map(file, contents)))
             assert kept.count(True) == 1
             assert b"".join(store.read(self.KEY)) == contents[kept.index(True)]
 
-        def test_after_deletion_the_key_is_free(self, store):
-            store.put(self.KEY, b"old")
+        def test_after_deletion_the_key_is_free(self, store, file):
+            store.put(self.KEY, file(b"old"))
             store.delete(self.KEY)
-            assert store.put(self.KEY, b"new")
+            assert store.put(self.KEY, file(b"new"))
             assert b"".join(store.read(self.KEY)) == b"new"
 
-        def test_nothing_is_left_to_sweep(self, store):
-            store.put(self.KEY, b"kept")
-            store.put(self.KEY, b"not kept")
+        def test_nothing_is_left_to_sweep(self, store, file):
+            store.put(self.KEY, file(b"kept"))
+            store.put(self.KEY, file(b"not kept"))
             assert store.sweep(timedelta(seconds=-1)) == 0
 
         @pytest.mark.parametrize("key", ["", "../../../etc/passwd", "A" * 64])
-        def test_only_a_hash_can_be_a_key(self, store, key):
+        def test_only_a_hash_can_be_a_key(self, store, file, key):
             with pytest.raises(InvalidHash):
-                store.put(key, CONTENT)
+                store.put(key, file(CONTENT))
 
     class TestReading:
         @pytest.mark.parametrize(

@@ -157,11 +157,15 @@ class TestFullDisk:
         assert list(store.keys()) == []
         assert put(store, bytes(3 * MiB)).size == 3 * MiB
 
-    def test_what_does_not_fit_is_not_put(self, store):
+    def test_a_file_of_another_disk_that_does_not_fit_is_not_put(self, store, tmp_path):
+        large, small = tmp_path / "large", tmp_path / "small"
+        large.write_bytes(bytes(5 * MiB))
+        small.write_bytes(bytes(MiB))
         with pytest.raises(StorageFull):
-            store.put(sha256(b"large"), bytes(5 * MiB))
+            store.put(sha256(b"large"), large)
         assert list(store.keys()) == []
-        assert store.put(sha256(b"small"), bytes(MiB))
+        assert store.put(sha256(b"small"), small)
+        assert store.sweep(timedelta(seconds=-1)) == 0
 
     def test_a_disk_that_fills_up_while_a_part_arrives(self, store):
         upload = PartialUpload("filling", 8 * MiB, 3 * MiB)
