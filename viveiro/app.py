@@ -70,6 +70,7 @@ def register_everything() -> None:
     import viveiro.datasets.jobs
     import viveiro.hub.imports_jobs
     import viveiro.hub.jobs
+    import viveiro.hub.safety_jobs
     import viveiro.jobs.jobs
     import viveiro.serving.tables
     import viveiro.training.jobs  # noqa: F401

@@ -29,7 +29,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from viveiro.accounts.tables import AccountRow
 from viveiro.accounts.types import TokenRole, TokenScope, Viewer
-from viveiro.db import Base
+from viveiro.db import Base, utc_now
+from viveiro.hub.pickle_imports import PickleImport
+from viveiro.hub.pickles import Scan, Trouble
 from viveiro.hub.tables import (
     BlobRow,
     DownloadRow,
@@ -39,6 +41,7 @@ from viveiro.hub.tables import (
     RepoChangeRow,
     RepoRow,
     RepoTagRow,
+    ScanRow,
 )
 from viveiro.hub.types import Like, Liker, Position, RefUpdate, Repo, RepoIndex, RepoQuery, RepoSort, RepoTraits
 from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
@@ -558,6 +561,33 @@ def _insert_or_keep(session: Session, table: type[Base], rows: Sequence[dict[str
 def _insert_for(session: Session) -> Callable[[type[Base]], Any]:
     """The dialect's own INSERT, which knows ON CONFLICT. Both dialects spell it alike."""
     return sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+
+
+# Scans for pickles ----------------------------------------------------------------------------------------------------
+
+
+def scans_of(session: Session, contents: Iterable[str], scanner: int) -> dict[str, Scan]:
+    """Of those of these contents that this scanner has looked at."""
+    wanted = sorted(set(contents))
+    scans: dict[str, Scan] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        rows = select(ScanRow).where(ScanRow.content.in_(wanted[start : start + _AT_ONCE]), ScanRow.scanner == scanner)
+        for row in session.scalars(rows):
+            imports = tuple(PickleImport(module, name) for module, name in row.imports)
+            scans[row.content] = Scan(imports, Trouble(row.trouble) if row.trouble else None)
+    return scans
+
+
+def keep_scan(session: Session, content: str, scanner: int, scan: Scan) -> None:
+    session.merge(
+        ScanRow(
+            content=content,
+            scanner=scanner,
+            imports=[list(found) for found in scan.imports],
+            trouble=scan.trouble,
+            scanned_at=utc_now(),
+        )
+    )
 
 
 # Counts ---------------------------------------------------------------------------------------------------------------

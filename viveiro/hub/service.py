@@ -31,7 +31,7 @@ from viveiro.errors import (
     Unavailable,
 )
 from viveiro.events import RevisionPushed
-from viveiro.hub import history, patterns, pushes, queries, refs
+from viveiro.hub import history, patterns, pushes, queries, refs, safety
 from viveiro.hub.commits import CommitBuilder, give_content, signature
 from viveiro.hub.counting import DownloadCounter
 from viveiro.hub.diffs import CommitDiff, diff_commit
@@ -251,14 +251,25 @@ class Hub:
         entries = files.folder(path, recursive=recursive, expand=expand, after=after, limit=limit)
         if entries is None:
             raise EntryNotFound(path, repo.name, sha)
-        return entries
+        return self._with_safety(entries) if expand else entries
 
     def paths_info(self, repo: Repo, sha: str, paths: Iterable[str], *, expand: bool = False) -> list[TreeEntry]:
         """Those that exist, each once, in the order asked."""
         files = self._files(repo, sha)
         wanted = dict.fromkeys(path.strip("/") for path in paths)
         entries = [entry for path in wanted if (entry := files.entry(path)) is not None]
-        return files.expanded(entries) if expand else entries
+        return self._with_safety(files.expanded(entries)) if expand else entries
+
+    def revision_safety(self, repo: Repo, sha: str) -> safety.RevisionSafety:
+        """Which files of a revision something was found in, and whether all were looked at."""
+        return safety.revision_safety(self._with_safety(self.list_tree(repo, sha, recursive=True)))
+
+    def _with_safety(self, entries: Sequence[TreeEntry]) -> list[TreeEntry]:
+        contents = [safety.content_key(entry) for entry in entries if safety.is_scanned(entry)]
+        if not contents:
+            return safety.with_safety(entries, {})
+        with self.database.read() as session:
+            return safety.with_safety(entries, queries.scans_of(session, contents, safety.SCANNER))
 
     def entry(self, repo: Repo, sha: str, path: str) -> TreeEntry:
         entry = self._files(repo, sha).entry(path)

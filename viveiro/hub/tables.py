@@ -104,6 +104,20 @@ class RepoBlobRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class ScanRow(Base):
+    """What unpickling some content would import. By sha256 for big files, by git's id for others; no verdicts (`pickle_imports.py`)."""
+
+    __tablename__ = "scans"
+
+    content: Mapped[str] = mapped_column(String(64), primary_key=True)
+    scanner: Mapped[int]
+    """Which version of the scanner looked."""
+    imports: Mapped[list[Any]] = mapped_column(default=list)
+    """Pairs of module and name."""
+    trouble: Mapped[str | None] = mapped_column(String(16))
+    scanned_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class PendingPushRow(Base):
     """A ref is about to move. Written before git's ref, deleted when the index follows.
 

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
+from viveiro.hub.pickle_imports import PickleImport, Verdict
+from viveiro.hub.pickles import Scan, Trouble
 from viveiro.types import RepoKind, RepoRef, Resource, Visibility
 
 
@@ -164,6 +166,37 @@ class CommitSummary:
     date: datetime
 
 
+class SafetyStatus(StrEnum):
+    """What loading a file may do, in the words of the Hub's wire."""
+
+    SAFE = "safe"
+    QUEUED = "queued"
+    """A scan is on its way."""
+    SUSPICIOUS = "suspicious"
+    """It imports what is not known to be harmless, or could not be followed to its end."""
+    UNSAFE = "unsafe"
+
+
+@dataclass(frozen=True, slots=True)
+class FileSafety:
+    """`imports` are what unpickling the file would import; none when it is no pickle."""
+
+    status: SafetyStatus
+    imports: tuple[PickleImport, ...] = ()
+    trouble: Trouble | None = None
+
+    @classmethod
+    def of(cls, scan: Scan) -> Self:
+        verdicts = {found.verdict for found in scan.imports}
+        if Verdict.DANGEROUS in verdicts:
+            status = SafetyStatus.UNSAFE
+        elif Verdict.SUSPICIOUS in verdicts or scan.trouble is not None:
+            status = SafetyStatus.SUSPICIOUS
+        else:
+            status = SafetyStatus.SAFE
+        return cls(status, scan.imports, scan.trouble)
+
+
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
     """A file or folder at a revision. `oid` is the git object's; `size` is the content's (for LFS, not the pointer's), 0 for a folder."""
@@ -174,6 +207,8 @@ class TreeEntry:
     size: int
     lfs: LfsPointer | None = None
     last_commit: CommitSummary | None = None
+    safety: FileSafety | None = None
+    """Of files, where it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

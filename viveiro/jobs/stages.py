@@ -12,6 +12,7 @@ STAGES: Final = {
     "checking": Sentence("Looking at every row"),
     "near_duplicates": Sentence("Looking for texts that are almost the same"),
     "downloading": Sentence("Downloading"),
+    "scanning": Sentence("Scanning for pickles"),
     "preflight": Sentence("Measuring what it will need"),
     "features": Sentence("Computing features"),
     "head": Sentence("Training the head"),

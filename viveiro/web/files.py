@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Final
@@ -18,9 +18,12 @@ from viveiro.http.files import BlobResponse, bytes_response, file_headers, is_un
 from viveiro.http.highlighting import highlight_lines, language_of_path
 from viveiro.http.markdown import render_markdown
 from viveiro.http.repo_addresses import RepoRefDep, RestDep, repo_routes
+from viveiro.hub.pickle_imports import PickleImport, Verdict
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Commit, Repo, TreeEntry
 from viveiro.hub.weights import MAX_HEADER_BYTES
+from viveiro.locale import Sentence
+from viveiro.web import words
 from viveiro.web.rendering import HEADERS, render
 from viveiro.web.repo_head import Place, RepoHead, find_place, repo_head
 
@@ -38,6 +41,8 @@ TABLE_BYTES: Final = 2**18
 MAX_CELL_CHARS: Final = 500
 MOST_TENSORS: Final = 2000
 MOST_METADATA: Final = 50
+MOST_IMPORTS: Final = 200
+_WORST_FIRST: Final = (Verdict.DANGEROUS, Verdict.SUSPICIOUS, Verdict.INNOCUOUS)
 
 PICTURES: Final = {
     "png": "image/png",
@@ -76,6 +81,7 @@ class FolderPage:
     after: str | None
     last_commit: Commit
     readme: Markup | None
+    safety_words: Mapping[str, Sentence]
 
 
 @repo_routes(router, "/tree/{rest:path}", "GET")
@@ -96,6 +102,7 @@ def folder(
         after=shown[-1].path if len(entries) > ENTRIES else None,
         last_commit=hub.commits(place.repo, place.sha, limit=1)[0],
         readme=_readme(hub, place, head, shown),
+        safety_words=words.SAFETY,
     )
     return render(request, viewer, page)
 
@@ -152,6 +159,15 @@ class FilePage:
     entry: TreeEntry
     content: Content
     as_source: bool
+    safety_words: Mapping[str, Sentence]
+    verdict_words: Mapping[str, Sentence]
+    trouble_words: Mapping[str, Sentence]
+
+    @property
+    def imports(self) -> tuple[PickleImport, ...]:
+        """Of a pickle, the worst first."""
+        found = self.entry.safety.imports if self.entry.safety else ()
+        return tuple(sorted(found, key=lambda it: _WORST_FIRST.index(it.verdict))[:MOST_IMPORTS])
 
 
 @repo_routes(router, "/blob/{rest:path}", "GET")
@@ -170,7 +186,17 @@ def file(
         return RedirectResponse(head.at("tree", place.path), 303, HEADERS)
     as_source = view == "source"
     content = content_of(hub, place, entry, base=head.base, as_source=as_source)
-    return render(request, viewer, FilePage(head, place, entry, content, as_source))
+    page = FilePage(
+        head=head,
+        place=place,
+        entry=entry,
+        content=content,
+        as_source=as_source,
+        safety_words=words.SAFETY,
+        verdict_words=words.VERDICTS,
+        trouble_words=words.TROUBLES,
+    )
+    return render(request, viewer, page)
 
 
 def content_of(hub: Hub, place: Place, entry: TreeEntry, *, base: str, as_source: bool = False) -> Content:

@@ -40,9 +40,32 @@ JOB_KINDS: Final = {
     "incoming-sweep": Sentence("Delete abandoned uploads"),
     "hub-count": Sentence("Count what the hub holds"),
     "hub-sweep": Sentence("Delete what the hub no longer needs"),
+    "hub-find-pickles": Sentence("Look for pickles in a push"),
+    "hub-scan": Sentence("Scan pickles"),
     "hub-repack": Sentence("Pack repositories anew"),
     "jobs-retention": Sentence("Forget old jobs"),
 }
+SAFETY: Final = {
+    "queued": Sentence("being scanned"),
+    "suspicious": Sentence("suspicious"),
+    "unsafe": Sentence("unsafe"),
+    "safe": Sentence("safe"),
+}
+"""Of files."""
+VERDICTS: Final = {
+    "innocuous": Sentence("harmless"),
+    "suspicious": Sentence("suspicious"),
+    "dangerous": Sentence("dangerous"),
+}
+"""Of what a pickle imports."""
+TROUBLES: Final = {
+    "damaged": Sentence(
+        "It breaks off, or holds something else between pickles: what follows that place was not followed."
+    ),
+    "too-long": Sentence("It takes too long to follow: only its beginning was looked at."),
+    "archive": Sentence("It is, or holds, an archive that is damaged, encrypted or of a kind that is not looked into."),
+}
+"""Why a scan could not follow a file to its end."""
 METRICS: Final = {
     "accuracy": Sentence("accuracy"),
     "f1_macro": Sentence("macro-F1"),

@@ -10,7 +10,7 @@ import orjson
 from fastapi import Response
 
 from viveiro.errors import InvalidInput
-from viveiro.hub.types import Commit, Repo, TreeEntry
+from viveiro.hub.types import Commit, FileSafety, Repo, SafetyStatus, TreeEntry
 
 
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -38,9 +38,21 @@ def tree_entry(entry: TreeEntry) -> dict[str, Any]:
             "size": entry.size,
             "path": entry.path,
             "lfs": lfs and {"oid": lfs.oid, "size": lfs.size, "pointerSize": lfs.pointer_size},
+            "securityFileStatus": entry.safety and security_status(entry.safety),
             "lastCommit": commit and {"id": commit.oid, "title": commit.title, "date": date_text(commit.date)},
         }
     )
+
+
+def security_status(safety: FileSafety) -> dict[str, Any]:
+    """Clients read all three keys. No virus scanner runs here: whatever names one would be invented."""
+    scan: dict[str, Any] | None = None
+    if safety.status is SafetyStatus.QUEUED or safety.imports or safety.trouble:
+        found = [{"module": it.module, "name": it.name, "safety": it.verdict.value} for it in safety.imports]
+        scan = {"status": safety.status.value, "pickleImports": found}
+        if safety.trouble is not None:
+            scan["message"] = safety.trouble.value
+    return {"status": safety.status.value, "avScan": None, "pickleImportScan": scan}
 
 
 def sibling(entry: TreeEntry, *, with_blob: bool) -> dict[str, Any]:

@@ -168,8 +168,16 @@ def info(
     described = _at_revision(hub, repo, place, with_blobs=blobs)
     answer = describe(described, names or _IN_INFO[repo.kind])
     if security_status:
-        answer["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}  # nothing is scanned here yet
+        answer["securityRepoStatus"] = _security_status(described)
     return json_answer(answer)
+
+
+def _security_status(described: Described) -> dict[str, Any]:
+    if described.sha is None:
+        return {"scansDone": True, "filesWithIssues": []}
+    found = described.hub.revision_safety(described.repo, described.sha)
+    issues = [{"path": it.path, "level": it.safety.status.value} for it in found.issues if it.safety is not None]
+    return {"scansDone": found.all_scanned, "filesWithIssues": issues}
 
 
 def _at_revision(hub: Hub, repo: Repo, place: Place, *, with_blobs: bool) -> Described:
