@@ -77,7 +77,7 @@ class CommitBuilder:
             StaleParent: the branch is not (or no longer) at the given parent.
             NothingToDelete, Unprocessable: an operation does not fit the head.
         """
-        message = _message(summary, description)
+        message = message_of(summary, description)
         self._write_pointers()
         for _ in range(ATTEMPTS):
             with self._ledger.writing(self._repo) as git:
@@ -201,7 +201,7 @@ def give_content(ledger: Ledger, viewer: Viewer, repo: Repo, oids: set[str]) -> 
     return sizes | copied
 
 
-def _message(summary: str, description: str) -> str:
+def message_of(summary: str, description: str = "") -> str:
     title = " ".join(summary.split())
     if not title:
         raise InvalidInput("A commit needs a summary: one line that says what it does.")

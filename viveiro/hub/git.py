@@ -148,10 +148,16 @@ def write_object(git: pygit2.Repository, kind: ObjectType, content: bytes) -> st
 
 
 def write_commit(
-    git: pygit2.Repository, author: pygit2.Signature, message: str, tree: str, parents: Sequence[str]
+    git: pygit2.Repository,
+    author: pygit2.Signature,
+    message: str,
+    tree: str,
+    parents: Sequence[str],
+    *,
+    committer: pygit2.Signature | None = None,
 ) -> str:
     """The commit only: no ref moves."""
-    return _insist(git, lambda: git.create_commit(None, author, author, message, tree, list(parents)))
+    return _insist(git, lambda: git.create_commit(None, author, committer or author, message, tree, list(parents)))
 
 
 def _insist(git: pygit2.Repository, write: Callable[[], pygit2.Oid]) -> str:

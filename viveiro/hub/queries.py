@@ -553,6 +553,23 @@ def grant(session: Session, pk: int, oids: Iterable[str]) -> None:
     _insert_or_keep(session, RepoBlobRow, [{"repo_id": pk, "sha256": sha256} for sha256 in sorted(set(oids))])
 
 
+def uploads_of(session: Session, pk: int) -> dict[str, tuple[int, datetime]]:
+    """Content that a repo was given: size, and since when."""
+    found = select(BlobRow.sha256, BlobRow.size, RepoBlobRow.created_at).join(
+        RepoBlobRow, RepoBlobRow.sha256 == BlobRow.sha256
+    )
+    rows = session.execute(found.where(RepoBlobRow.repo_id == pk).order_by(RepoBlobRow.created_at, BlobRow.sha256))
+    return {sha256: (size, at) for sha256, size, at in rows}
+
+
+def take_back(session: Session, pk: int, oids: Iterable[str]) -> None:
+    """The repo may not use this content any more. The sweep deletes what no other repo was given either."""
+    wanted = sorted(set(oids))
+    for start in range(0, len(wanted), _AT_ONCE):
+        batch = wanted[start : start + _AT_ONCE]
+        session.execute(delete(RepoBlobRow).where(RepoBlobRow.repo_id == pk, RepoBlobRow.sha256.in_(batch)))
+
+
 def _insert_or_keep(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         session.execute(_insert_for(session)(table).on_conflict_do_nothing(), rows)

@@ -4,7 +4,7 @@ Whoever acts is the first argument. A repo that the viewer may not see is missin
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ from viveiro.errors import (
     Unavailable,
 )
 from viveiro.events import RevisionPushed
-from viveiro.hub import history, patterns, pushes, queries, refs, safety
+from viveiro.hub import history, patterns, pushes, queries, refs, rewriting, safety
 from viveiro.hub.commits import CommitBuilder, give_content, signature
 from viveiro.hub.counting import DownloadCounter
 from viveiro.hub.diffs import CommitDiff, diff_commit
@@ -40,7 +40,7 @@ from viveiro.hub.git import BRANCHES, MAIN, TAGS, create_bare_repository, write_
 from viveiro.hub.index import read_index
 from viveiro.hub.ledger import Ledger
 from viveiro.hub.trees import FILE, TreeItem, write_tree
-from viveiro.hub.types import Commit, Refs, RefUpdate, Repo, TreeEntry
+from viveiro.hub.types import Commit, LfsFile, Refs, RefUpdate, Repo, TreeEntry
 from viveiro.jobs.outbox import publish
 from viveiro.locale import Sentence
 from viveiro.settings import Settings
@@ -321,6 +321,22 @@ class Hub:
         if ref is None:
             raise RevisionNotFound(revision, repo.name)
         return CommitBuilder(self.ledger, viewer, repo, ref, large_bytes=self.settings.lfs_threshold_bytes)
+
+    def squash(self, viewer: Viewer, repo: Repo, revision: str, message: str) -> Commit:
+        """All that led to a branch's or pull request's head becomes one commit."""
+        _require(viewer, Action.WRITE, repo)
+        return rewriting.squash(self.ledger, viewer, repo, revision, message)
+
+    def lfs_files(self, repo: Repo) -> list[LfsFile]:
+        """All large files of all history, each once, and what was uploaded and never committed."""
+        return rewriting.list_lfs_files(self.ledger, repo)
+
+    def delete_lfs_files(self, viewer: Viewer, repo: Repo, ids: Collection[str], *, rewrite_history: bool) -> None:
+        """For ever: out of every commit, and their content with the next sweep, unless another repo has it too."""
+        _require(viewer, Action.WRITE, repo)
+        rewriting.delete_lfs_files(self.ledger, viewer, repo, ids, rewrite=rewrite_history)
+        with self.database.write() as session:
+            record(session, viewer, "repo.delete_lfs_files", str(repo.ref), files=len(ids))
 
     def grant_blob(self, repo: Repo, sha256: str, size: int) -> None:
         """Content has been uploaded to this repo, and the store holds it whole: commits may name it from now on."""

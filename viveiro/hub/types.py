@@ -158,6 +158,21 @@ class LfsPointer:
 
 
 @dataclass(frozen=True, slots=True)
+class LfsFile:
+    """A large file somewhere in a repo's history, or uploaded to it and in no commit; `ref` is None then.
+
+    `id` names it in requests to delete it: the pointer's blob, or the content's sha256 where there is no pointer.
+    """
+
+    id: str
+    path: str
+    sha256: str
+    size: int
+    uploaded_at: datetime
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CommitSummary:
     """The last commit that touched a path."""
 

@@ -85,8 +85,22 @@ def twenty_more(hub: Hub, viewer: Viewer) -> None:
     twenty_commits(hub, viewer, "b")
 
 
+def squash(hub: Hub, viewer: Viewer) -> None:
+    hub.squash(viewer, hub.get_repo(viewer, SEEDS), "main", "all in one")
+
+
+def delete_lfs_files(hub: Hub, viewer: Viewer) -> None:
+    repo = hub.get_repo(viewer, SEEDS)
+    ids = [file.id for file in hub.lfs_files(repo) if file.path == "doomed.bin"]
+    hub.delete_lfs_files(viewer, repo, ids, rewrite_history=True)
+
+
 DEEDS = {
-    deed.__name__: deed for deed in (commit, branch, tag, delete_branch, create, delete, twenty_commits, twenty_more)
+    deed.__name__: deed
+    for deed in (
+        *(commit, branch, tag, delete_branch, create, delete, twenty_commits, twenty_more),
+        *(squash, delete_lfs_files),
+    )
 }
 
 

@@ -57,8 +57,6 @@ def xet_token(place: PlaceDep, viewer: ViewerDep, hub: HubDep) -> Response:
 _NOT_OFFERED: Final = {
     "discussions": Sentence("discussions and pull requests"),
     "duplicate": Sentence("duplicating repos"),
-    "lfs-files": Sentence("managing LFS files"),
-    "super-squash": Sentence("squashing history"),
     "user-access-request": Sentence("requests for access to gated repos"),
     "safetensors-metadata": Sentence("metadata of safetensors; clients read it from the files"),
     "leaderboard": Sentence("leaderboards"),

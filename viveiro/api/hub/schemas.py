@@ -8,6 +8,7 @@ from viveiro.types import RepoKind
 
 PREUPLOAD_FILES: Final = 1000
 PATHS: Final = 5000
+LFS_DELETIONS: Final = 1000
 
 
 class Schema(BaseModel):
@@ -67,6 +68,20 @@ class CreateBranch(Schema):
 class CreateTag(Schema):
     tag: str
     message: str | None = None
+
+
+class Squash(Schema):
+    message: str | None = None
+
+
+class LfsDeletions(Schema):
+    sha: list[str] = Field(max_length=LFS_DELETIONS)
+    """As `fileOid` in the list of them."""
+    rewrite_history: bool = Field(True, alias="rewriteHistory")
+
+
+class DeleteLfsFiles(Schema):
+    deletions: LfsDeletions
 
 
 class PathsInfo(Schema):
