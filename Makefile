@@ -10,7 +10,7 @@ DATA ?= examples/maintenance/tickets.csv
 DEMO_DIR ?= .demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test chaos check lint format docs messages vendor screenshots bench migration clean
+.PHONY: help install demo serve test chaos conformance check lint format docs messages vendor screenshots bench migration clean
 
 help: ## Say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -35,6 +35,9 @@ test: install ## Every test, with real servers, clients and databases
 
 chaos: install ## Kill everything at random for several minutes, then look for damage
 	$(BIN)/python -m tests.chaos
+
+conformance: install ## Run the tests of huggingface_hub itself against a server of ours
+	$(BIN)/python -m tests.conformance
 
 check: lint ## What lint says, then the unit tests, which need no server
 	$(PYTEST) tests/unit
@@ -68,4 +71,4 @@ migration: install ## Write a migration: make migration MESSAGE="what changes"
 	$(BIN)/python -m tools.migration "$(MESSAGE)"
 
 clean: ## Remove .venv, caches and the demo's folder
-	rm -rf $(VENV) $(DEMO_DIR) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .conformance $(DEMO_DIR) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -205,6 +205,7 @@ BY_SIGNED_LINK = {
 ANSWER_THE_SAME_FOR_ANY_REPO = {
     *(f"{method} /api/{{kind}}/{{rest}}" for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
     *(f"{method} /api/{{rest}}" for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
+    *(f"{method} /{{name}}/resolve/{{rest}}" for method in ("GET", "HEAD")),
     *(f"{method} /oauth/{{rest}}" for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
     *(f"{method} {form}/info/lfs/locks" for method in ("GET", "POST") for form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}")),
     *(f"POST {form}/info/lfs/locks/verify" for form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}")),

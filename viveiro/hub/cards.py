@@ -23,7 +23,7 @@ MAX_VALUES: Final = 100_000
 _MAX_INTEGER: Final = 2**63
 _NO_METADATA: Final = Sentence("empty or missing yaml metadata in repo card")
 
-_FRONT_MATTER: Final = re.compile(r"\ufeff?---[ \t]*\r?\n(?P<metadata>.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+_FRONT_MATTER: Final = re.compile(r"\ufeff?\s*---[ \t]*\r?\n(?P<metadata>.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class CommitBuilder:
             case AddLfsFile():
                 self._add_pointer(operation)
             case DeleteFile(path):
-                self._delete(path, "file")
+                self._delete(path, "anything")
             case DeleteFolder(path):
                 self._delete(path.removesuffix("/"), "folder")
 
@@ -123,7 +123,7 @@ class CommitBuilder:
         self._added.add(path)
         return node
 
-    def _delete(self, path: str, what: Literal["file", "folder"]) -> None:
+    def _delete(self, path: str, what: Literal["anything", "folder"]) -> None:
         self._edit.at(check_path(path)).delete = what
         if path in self._added or (what == "folder" and any(each.startswith(f"{path}/") for each in self._added)):
             raise Unprocessable("{path} is first added and then deleted in one commit. Say which.", path=path)

@@ -207,10 +207,10 @@ class Hub:
     def create_tag(self, viewer: Viewer, repo: Repo, tag: str, revision: str, message: str | None = None) -> None:
         """Annotated when there is a message."""
         _require(viewer, Action.WRITE, repo)
-        ref = refs.tag_ref(tag)
         with self.ledger.writing(repo) as git:
-            refs.refuse_existing(git, ref)
             target = self._resolve(git, repo, revision)
+            ref = refs.tag_ref(tag)
+            refs.refuse_existing(git, ref)
             if message:
                 target = refs.write_annotation(git, tag, target, signature(viewer, self._clock()), message)
             self._move(repo, git, RefUpdate(ref, None, target), viewer)

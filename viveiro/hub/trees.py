@@ -112,7 +112,7 @@ def _sort_key_of(items: Iterable[TreeItem], name: str, *, is_folder: bool) -> by
 class Edit:
     """What becomes of one path, and of the paths below it."""
 
-    delete: Literal["file", "folder"] | None = None
+    delete: Literal["anything", "folder"] | None = None
     put: str | None = None
     """The blob that is to be the file there."""
     below: dict[str, "Edit"] = field(default_factory=dict)
@@ -156,7 +156,7 @@ def _apply_to_item(
     path = f"{prefix}{name}"
     mode = item.mode if item is not None and item.mode == PROGRAM else FILE
     if change.delete is not None:
-        if item is None or item.is_folder != (change.delete == "folder"):
+        if item is None or (change.delete == "folder" and not item.is_folder):
             raise NothingThere(path)
         item = None
     if change.put is not None:

@@ -281,6 +281,8 @@ class AddLfsFile:
 
 @dataclass(frozen=True, slots=True)
 class DeleteFile:
+    """Or a folder: clients that were not told which it is say so."""
+
     path: str
 
 

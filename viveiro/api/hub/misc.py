@@ -70,6 +70,11 @@ _NOT_OFFERED: Final = {
 }
 """What may follow a repo in an address of the Hub's."""
 
+_AFTER_A_REPO: Final = (
+    *("auth-check", "branch", "commit", "commits", "like", "likers", "paths-info", "preupload", "refs", "resolve"),
+    *("revision", "settings", "super-squash", "tag", "tree", "xet-read-token", "xet-write-token"),
+    *("discussions", "duplicate", "lfs-files", "safetensors-metadata", "user-access-request", "compare", "treesize"),
+)
 _NOT_OFFERED_ANYWHERE: Final = {
     "/api/collections": Sentence("collections"),
     "/api/settings/webhooks": Sentence("webhooks"),
@@ -89,7 +94,7 @@ _NOT_OFFERED_ANYWHERE: Final = {
 async def unknown_repo_route(request: Request) -> Response:
     kind: RepoKind = request.path_params["kind"]
     parts = request.path_params["rest"].split("/")
-    if len(parts) == 1 or parts[1] in ("tree", "revision", "resolve", "refs", "commits", "paths-info"):
+    if len(parts) == 1 or parts[1] in _AFTER_A_REPO or parts[1] in _NOT_OFFERED:
         # huggingface.co has a few old repos without a namespace; here every repo has one.
         raise RepoNotFound(parts[0], kind.value)
     what = _NOT_OFFERED.get(parts[2]) if len(parts) > 2 else None

@@ -11,7 +11,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from viveiro.accounts.types import Viewer
-from viveiro.errors import EntryNotFound
+from viveiro.errors import EntryNotFound, RepoNotFound
 from viveiro.http.dependencies import BlobsDep, HubDep, ViewerDep
 from viveiro.http.errors import error_response
 from viveiro.http.files import BlobResponse, bytes_response, file_headers, is_unchanged, select_bytes
@@ -19,7 +19,7 @@ from viveiro.http.repo_addresses import RepoRefDep, RestDep, locate, repo_routes
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo, TreeEntry
 from viveiro.storage import BlobStore
-from viveiro.types import RepoRef
+from viveiro.types import RepoKind, RepoRef
 
 router = APIRouter(tags=["hub"])
 
@@ -56,6 +56,12 @@ def raw(request: Request, ref: RepoRefDep, rest: RestDep, viewer: ViewerDep, hub
         return _missing_file(repo, sha, path)
     size = entry.lfs.pointer_size if entry.lfs else entry.size
     return _answer(request, hub, blobs, repo, sha, TreeEntry("file", path, entry.oid, size))
+
+
+@router.api_route("/{name}/resolve/{rest:path}", methods=["GET", "HEAD"], include_in_schema=False)
+async def resolve_without_namespace(name: str) -> Response:
+    """huggingface.co has a few old repos without one; clients must learn that there is no such repo here."""
+    raise RepoNotFound(name, RepoKind.MODEL)
 
 
 def _find(hub: Hub, viewer: Viewer, ref: RepoRef, rest: Sequence[str]) -> tuple[Repo, str, str]:
