@@ -55,8 +55,8 @@ class HubMachine(RuleBasedStateMachine):
     @rule(branch=NAMES, path=PATHS)
     def delete_a_file(self, branch: str, path: str) -> None:
         before = self.branches.get(branch, {})
-        after = {each: content for each, content in before.items() if each != path}
-        self.commit(branch, after, DeleteFile(path), misses=path not in before)
+        after = {each: content for each, content in before.items() if each != path and not each.startswith(f"{path}/")}
+        self.commit(branch, after, DeleteFile(path), misses=after == before)
 
     @rule(
         branch=NAMES,
