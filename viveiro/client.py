@@ -89,7 +89,12 @@ class Client:
         self._server = server
         self._data_dir = data_dir
         headers = {"Accept-Language": current_language()}
-        self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(60, read=600), trust_env=False)
+        self._http = httpx.Client(
+            headers=headers,
+            timeout=httpx.Timeout(60, read=600),
+            follow_redirects=True,  # a repo that has moved answers so by its old name
+            trust_env=False,
+        )
         self._meet(url, token)
 
     def _meet(self, url: str, token: str | None) -> None:

@@ -10,7 +10,7 @@
     │   └── GatedRepo
     ├── NotFound (404)
     │   ├── RepoNotFound  RevisionNotFound  EntryNotFound
-    │   │                                   └── NothingToDelete
+    │   │   └── RepoMoved (307)             └── NothingToDelete
     │   ├── BlobNotFound           the index knows it, the store does not
     │   └── UserNotFound  JobNotFound  …
     ├── Conflict (409)              the world already holds something that excludes this
@@ -152,6 +152,19 @@ class RepoNotFound(NotFound):
             repo_id=repo_id,
             kind=kind,
         )
+
+
+class RepoMoved(RepoNotFound):
+    """Whoever asks may see it, under its new name. Where the old one stands in an address, the answer leads on (307)."""
+
+    code = "RepoNotFound"
+
+    def __init__(self, old: str, new: str, kind: str) -> None:
+        NotFound.__init__(
+            self, "The {kind} repo {old} is called {new} now. Use that name.", old=old, new=new, kind=kind
+        )
+        self.old = old
+        self.new = new
 
 
 class RevisionNotFound(NotFound):

@@ -260,6 +260,22 @@ class TestLifeOfAnEndpoint:
             client.delete(f"/api/v1/endpoints/{repo}")
         assert ask({"inputs": "a"}, model=repo).status_code == 404
 
+    def test_a_moved_model_is_served_by_both_its_names(self, server, alice, ask, make_repo, classifier_folder):
+        """Applications keep the address that they were given."""
+        old = make_repo(private=True)
+        new = f"{old.replace('alice/', 'acai/')}-served"
+        alice.upload_folder(repo_id=old, folder_path=classifier_folder)
+        with server.client("alice") as client:
+            client.post("/api/v1/endpoints", json={"model": old})
+            alice.move_repo(old, new)
+            assert client.get(f"/api/v1/endpoints/{old}")["model"] == new
+        answers = [ask({"inputs": CORPUS[0]}, model=name).raise_for_status().json() for name in (old, new)]
+        assert answers[0] == answers[1]
+        refused = ask({"inputs": CORPUS[0]}, model=old, token=server.token("bob"))
+        assert (refused.status_code, new in refused.text) == (404, False)
+        with server.client("alice") as client:
+            client.delete(f"/api/v1/endpoints/{old}")
+
     def test_endpoints_are_back_after_the_whole_server_was_killed(self, tmp_path, classifier_folder):
         with RunningServer(tmp_path / "s", {"VIVEIRO_MODEL_QUEUE_TOKENS": "500"}) as server:
             token = server.admin_token

@@ -91,6 +91,7 @@ ABOUT_A_REPO: dict[str, Request] = {
     "DELETE /api/v1/endpoints/{namespace}/{name}": NOTHING,
     "POST /api/v1/datasets/{namespace}/{name}/check": ("", {"json": {}}),
     "POST /api/repos/create": lambda asked: {"json": asked.in_body},
+    "POST /api/repos/move": lambda asked: {"json": {"fromRepo": asked.repo_id, "toRepo": f"{asked.repo_id}-2", "type": KINDS[asked.kind]}},
     "DELETE /api/repos/delete": lambda asked: {"json": asked.in_body},
     "POST /api/v1/endpoints": lambda asked: {"json": {"model": asked.repo_id}},
     "POST /api/v1/models/pull": lambda asked: {"json": {"repo_id": "any/thing", "name": asked.repo_id}},
@@ -130,6 +131,7 @@ for _form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}"):
         f"GET {_form}/commit/{{rest}}": ("main", {}),
         f"GET {_form}/settings": NOTHING,
         f"POST {_form}/settings": ("", {"data": {"visibility": "public"}}),
+        f"POST {_form}/settings/move": ("", {"data": {"new_namespace": "bob", "new_name": "taken", "old_name": "x"}}),
         f"POST {_form}/settings/delete": ("", {"data": {"typed": "x"}}),
         f"POST {_form}/like": NOTHING,
         f"POST {_form}/unlike": NOTHING,
@@ -251,14 +253,18 @@ class TestEveryRoute:
     def test_hides_a_private_repo(
         self, server: RunningServer, alice: HfApi, outsiders: dict[str, str | None], route: str, kind: str
     ) -> None:
+        """By its name, and by the one that it had before it moved."""
         number = next(_numbers)
-        private, missing = Asked(kind, "alice", f"hidden-{number}"), Asked(kind, "alice", f"absent-{number}")
-        _make_private(alice, private)
+        former, missing = Asked(kind, "alice", f"former-{number}"), Asked(kind, "alice", f"absent-{number}")
+        private = Asked(kind, "alice", f"hidden-{number}")
+        _make_private(alice, former)
+        alice.move_repo(former.repo_id, private.repo_id, repo_type=KINDS[kind])
         for who, token in outsiders.items():
-            hidden = _ask(server, route, private, token)
             absent = _ask(server, route, missing, token)
-            assert _seen(hidden, private) == _seen(absent, missing), who
-            assert hidden.is_error, who
+            for asked in (private, former):
+                hidden = _ask(server, route, asked, token)
+                assert _seen(hidden, asked) == _seen(absent, missing), who
+                assert hidden.is_error, who
         its_owner = _ask(server, route, private, alice.token)
         assert its_owner.headers.get("X-Error-Code") != "RepoNotFound"
 

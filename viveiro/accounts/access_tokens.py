@@ -107,6 +107,17 @@ def revoke_tokens_named(session: Session, user_id: int, name: str, *, by: Viewer
         revoke_token(session, user_id, name, by=by)
 
 
+def move_grants(session: Session, old: str, new: str, *, keep: bool) -> None:
+    """A repo has another name: what fine-grained tokens allow there goes with it. `keep`: the old name means another repo too."""
+    for row in queries.access_tokens_naming(session, old):
+        lines: list[dict[str, Any]] = []
+        for line in row.grants:
+            is_its = line["resource"].lower() == old.lower()
+            lines += [line] if keep or not is_its else []
+            lines += [{**line, "resource": new}] if is_its else []
+        row.grants = lines
+
+
 def authenticate_token(session: Session, secret: str) -> Viewer:
     """Raises InvalidCredentials for one that is unknown, expired or revoked. One indexed SELECT."""
     rows = queries.access_token_with_owner(session, fingerprint(secret))

@@ -4,7 +4,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, bindparam, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    SQLColumnExpression,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from viveiro.accounts.tables import (
@@ -15,7 +28,7 @@ from viveiro.accounts.tables import (
     MembershipRow,
     SignInAttemptRow,
 )
-from viveiro.accounts.types import Account, AccountKind, Role
+from viveiro.accounts.types import Account, AccountKind, Role, TokenRole
 
 
 def as_account(row: AccountRow) -> Account:
@@ -168,6 +181,14 @@ def access_tokens_of(session: Session, user_id: int) -> Sequence[AccessTokenRow]
 
 def access_token_named(session: Session, user_id: int, name: str) -> AccessTokenRow | None:
     return session.scalar(select(AccessTokenRow).where(AccessTokenRow.user_id == user_id, AccessTokenRow.name == name))
+
+
+def access_tokens_naming(session: Session, resource: str) -> Sequence[AccessTokenRow]:
+    """Fine-grained tokens whose grants hold this text, and perhaps others that are only like it."""
+    held = func.lower(cast(AccessTokenRow.grants, Text)).contains(resource.lower(), autoescape=True)
+    return session.scalars(
+        select(AccessTokenRow).where(AccessTokenRow.role == TokenRole.FINE_GRAINED, held).order_by(AccessTokenRow.id)
+    ).all()
 
 
 def access_token(session: Session, token_id: int) -> AccessTokenRow | None:

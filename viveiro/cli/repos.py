@@ -123,6 +123,23 @@ def update(
 
 
 @app.command()
+def move(
+    name: NameArgument,
+    to: Annotated[str, typer.Argument(metavar="[NAMESPACE/]NAME", help="Its new name; alone, in the same namespace.")],
+    kind: KindOption = RepoKind.MODEL,
+    as_json: JsonOption = False,
+) -> None:
+    """Rename a repo, or give it to another namespace. Its old name leads to the new one."""
+    with get_client() as client:
+        source = _repo_id(client, name)
+        target = to if "/" in to else f"{source.namespace}/{to}"
+        moved = client.post("/api/repos/move", json={"fromRepo": str(source), "toRepo": target, "type": kind})
+    if as_json:
+        print_json(moved)
+    say("{source} is called {target} now: {url}", source=source, target=moved["id"], url=moved["url"])
+
+
+@app.command()
 def delete(
     name: NameArgument, kind: KindOption = RepoKind.MODEL, yes: YesOption = False, as_json: JsonOption = False
 ) -> None:

@@ -49,7 +49,7 @@ def check_dataset(
     from viveiro.datasets import check
 
     with Publisher.of_job(job) as publisher:
-        repo = publisher.hub.get_repo(publisher.viewer, dataset_ref(repo_id))
+        repo = publisher.hub.get_repo(publisher.viewer, dataset_ref(repo_id), follow=True)
         dataset = open_revision(publisher.hub, publisher.viewer, repo.ref, sha)
         named = {role: name for role, name in (("text", text_column), ("label", label_column)) if name is not None}
         columns = choose_columns(dataset, "text-classification", named)

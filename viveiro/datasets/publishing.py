@@ -40,7 +40,7 @@ def import_upload(
             stale=_is_replaced_data,
             guard=job.still_mine,
         )
-    repo = publisher.hub.get_repo(publisher.viewer, ref)
+    repo = publisher.hub.get_repo(publisher.viewer, ref, follow=True)
     report = open_dataset(publisher.hub, repo, sha).import_report
     discard_upload(job.settings, upload_id)
     shutil.rmtree(job.folder, ignore_errors=True)

@@ -115,7 +115,7 @@ def resolve_base(hub: Hub, viewer: Viewer, base: str | None) -> tuple[Repo, str]
         repo, revision = starter_repo(hub, viewer), ""
     else:
         name, _, revision = base.partition("@")
-        repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, RepoId.parse(name)))
+        repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, RepoId.parse(name)), follow=True)
         hub.require_files(viewer, repo)
     return repo, hub.resolve(repo, revision or "main")
 
@@ -131,7 +131,7 @@ def open_revision(hub: Hub, viewer: Viewer, ref: RepoRef, revision: str) -> "Ope
     """The dataset at a branch, tag or commit, for whoever may read it."""
     from viveiro.datasets.reading import open_dataset
 
-    repo = hub.get_repo(viewer, ref)
+    repo = hub.get_repo(viewer, ref, follow=True)
     return open_dataset(hub, repo, hub.resolve(repo, revision))
 
 
@@ -196,7 +196,7 @@ def read_check(hub: Hub, viewer: Viewer, ref: RepoRef, revision: str = "main") -
 
 def _readable(hub: Hub, viewer: Viewer, ref: RepoRef, revision: str) -> tuple[Repo, str]:
     """The repo, for whoever may read its files, and the commit."""
-    repo = hub.get_repo(viewer, ref)
+    repo = hub.get_repo(viewer, ref, follow=True)
     hub.require_files(viewer, repo)
     return repo, hub.resolve(repo, revision)
 

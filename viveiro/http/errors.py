@@ -19,11 +19,13 @@ from viveiro.errors import (
     InvalidInput,
     NotAuthenticated,
     RangeNotSatisfiable,
+    RepoMoved,
     StorageFull,
     TooManyRequests,
     Unavailable,
     ViveiroError,
 )
+from viveiro.http.moved import moved_address
 from viveiro.http.urls import public_url
 from viveiro.locale import Sentence, current_language, problem, recognised, translate
 from viveiro.storage import NO_ROOM
@@ -117,9 +119,16 @@ def _failure() -> Response:
 
 async def _on_viveiro_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ViveiroError)
+    if isinstance(error, RepoMoved) and (address := _address_now(request, error)) is not None:
+        # Relative: clients follow no other when they only ask for the headers of a file. 307: a push stays a push.
+        return JSONResponse({"error": error.translated()}, 307, {"Location": address})
     if isinstance(error, AlreadyExists) and error.url and error.url.startswith("/"):
         error.url = public_url(request) + error.url  # domains know no address; clients want a whole one
     return error_response(error, request.url.path)
+
+
+def _address_now(request: Request, error: RepoMoved) -> str | None:
+    return moved_address(request.scope["raw_path"].decode("latin-1"), request.url.query, error.old, error.new)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:

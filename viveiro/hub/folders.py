@@ -99,7 +99,7 @@ class Publisher:
     def published(self, ref: RepoRef, publication: Publication) -> str | None:
         """The commit that an earlier attempt made, if one did."""
         try:
-            repo = self.hub.get_repo(self.viewer, ref)
+            repo = self.hub.get_repo(self.viewer, ref, follow=True)
         except RepoNotFound:
             return None
         commit = find_commit(self.hub, repo, self.hub.resolve(repo, "main"), publication.key)
@@ -107,11 +107,11 @@ class Publisher:
 
     def ensure_repo(self, ref: RepoRef, visibility: Visibility) -> Repo:
         try:
-            return self.hub.get_repo(self.viewer, ref, Action.WRITE)
+            return self.hub.get_repo(self.viewer, ref, Action.WRITE, follow=True)
         except RepoNotFound:
             with suppress(AlreadyExists):  # another job was faster
                 return self.hub.create_repo(self.viewer, ref, visibility=visibility)
-            return self.hub.get_repo(self.viewer, ref, Action.WRITE)
+            return self.hub.get_repo(self.viewer, ref, Action.WRITE, follow=True)
 
     def _additions(self, repo: Repo, folder: Path, head: str) -> Iterator[Operation]:
         patterns = self.hub.lfs_patterns(repo, head)
@@ -145,13 +145,14 @@ def owner_of(job: JobContext) -> Viewer:
         return viewer_of_user(session, job.owner_id)
 
 
-def check_may_publish(hub: Hub, viewer: Viewer, ref: RepoRef) -> None:
-    """Say now what a job would find out an hour later: that this viewer may not write there."""
+def check_may_publish(hub: Hub, viewer: Viewer, ref: RepoRef) -> Repo | None:
+    """Say now what a job would find out an hour later: that this viewer may not write there. The repo, if there is one."""
     try:
-        hub.get_repo(viewer, ref, Action.WRITE)
+        return hub.get_repo(viewer, ref, Action.WRITE, follow=True)
     except RepoNotFound:
         with hub.database.read() as session:
             require_namespace(session, viewer, ref.repo_id.namespace, Action.WRITE)
+        return None
 
 
 def find_commit(hub: Hub, repo: Repo, head: str, key: str) -> Commit | None:

@@ -65,11 +65,11 @@ def import_starter(publisher: Publisher, work: Path) -> str:
 def starter_repo(hub: Hub, viewer: Viewer) -> Repo:
     """Imported now if it is not there yet: the first run on a new installation needs nothing done before."""
     try:
-        return hub.get_repo(viewer, STARTER)
+        return hub.get_repo(viewer, STARTER, follow=True)
     except RepoNotFound:
         with temporary_folder(hub.settings.cache_dir) as work:
             import_starter(Publisher(hub, SYSTEM), work)
-        return hub.get_repo(viewer, STARTER)
+        return hub.get_repo(viewer, STARTER, follow=True)
 
 
 def pull(publisher: Publisher, repo_id: str, revision: str | None, ref: RepoRef, work: Path) -> dict[str, Any]:

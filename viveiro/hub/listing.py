@@ -14,7 +14,7 @@ from viveiro.accounts.types import Viewer
 from viveiro.errors import InvalidInput
 from viveiro.hub import queries
 from viveiro.hub.types import Like, Liker, Page, Position, Repo, RepoQuery, RepoSort
-from viveiro.types import RepoKind
+from viveiro.types import RepoKind, RepoRef
 
 MOST_PER_PAGE: Final = 1000
 _FEW: Final = 2000
@@ -78,6 +78,11 @@ def liked_repos(session: Session, viewer: Viewer, user_id: int, *, after: int = 
 def likers(session: Session, repo: Repo, *, after: int = 0, limit: int) -> list[Liker]:
     """Who likes it. The next page: after the last one's `user_id`."""
     return queries.likers_of(session, repo.pk, after=after, limit=limit)
+
+
+def names_of(session: Session, ref: RepoRef) -> list[str]:
+    """What a repo is called, and the names that it had before and that still lead to it: cards and records keep those."""
+    return [str(ref.repo_id), *queries.former_names(session, ref)]
 
 
 def tags_by_type(session: Session, viewer: Viewer, kind: RepoKind) -> dict[str, list[dict[str, str]]]:

@@ -37,6 +37,7 @@ from viveiro.hub.tables import (
     DownloadRow,
     LikeRow,
     PendingPushRow,
+    RepoAliasRow,
     RepoBlobRow,
     RepoChangeRow,
     RepoRow,
@@ -378,6 +379,50 @@ def find_repo(session: Session, ref: RepoRef) -> Repo | None:
     return to_repo(row, _tags_of(session, row.id)) if row is not None else None
 
 
+def find_moved(session: Session, ref: RepoRef) -> Repo | None:
+    """The repo that had this name before it moved, whatever the case of the letters."""
+    alias = session.get(RepoAliasRow, (ref.kind, str(ref.repo_id).lower()))
+    row = session.get(RepoRow, alias.repo_id) if alias is not None else None
+    return to_repo(row, _tags_of(session, row.id)) if row is not None else None
+
+
+def former_names(session: Session, ref: RepoRef) -> Sequence[str]:
+    """Those that still lead to it, as they were written."""
+    named = and_(RepoRow.kind == ref.kind, RepoRow.folded_name == str(ref.repo_id).lower())
+    found = select(RepoAliasRow.name).join(RepoRow, RepoRow.id == RepoAliasRow.repo_id).where(named)
+    return session.scalars(found.order_by(RepoAliasRow.created_at)).all()
+
+
+def name_is_shared(session: Session, repo: Repo) -> bool:
+    """Whether a repo of another kind has the same name."""
+    others = and_(RepoRow.folded_name == repo.name.lower(), RepoRow.id != repo.pk)
+    return session.scalar(select(exists().where(others))) or False
+
+
+def rename_repo(session: Session, repo: Repo, ref: RepoRef, *, owner_id: int, at: datetime) -> bool:
+    """Raises IntegrityError when the name is taken. False: the repo is gone, or was renamed by someone else meanwhile."""
+    renamed = (
+        update(RepoRow)
+        .where(RepoRow.id == repo.pk, RepoRow.name == repo.name)
+        .values(name=str(ref.repo_id), folded_name=str(ref.repo_id).lower(), owner_id=owner_id)
+    )
+    if session.scalar(renamed.returning(RepoRow.id)) is None:
+        return False
+    _free_name(session, ref)
+    old = repo.name.lower()
+    if old != str(ref.repo_id).lower():
+        session.add(RepoAliasRow(kind=repo.kind, folded_name=old, name=repo.name, repo_id=repo.pk, created_at=at))
+    session.flush()
+    _note_change(session, repo.pk)
+    return True
+
+
+def _free_name(session: Session, ref: RepoRef) -> None:
+    """From now on the name leads to the repo that has it, whichever had it before."""
+    named = and_(RepoAliasRow.kind == ref.kind, RepoAliasRow.folded_name == str(ref.repo_id).lower())
+    session.execute(delete(RepoAliasRow).where(named))
+
+
 def _tags_of(session: Session, pk: int) -> Sequence[str]:
     return session.scalars(select(RepoTagRow.tag).where(RepoTagRow.repo_id == pk)).all()
 
@@ -398,6 +443,7 @@ def insert_repo(
     )
     session.add(row)
     session.flush()
+    _free_name(session, ref)
     _note_change(session, row.id)
     return row.id
 

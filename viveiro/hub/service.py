@@ -26,6 +26,7 @@ from viveiro.errors import (
     Forbidden,
     GatedRepo,
     NotAuthenticated,
+    RepoMoved,
     RepoNotFound,
     RevisionNotFound,
     Unavailable,
@@ -125,12 +126,21 @@ class Hub:
         refs.compare_and_swap(git, MAIN, None, head)
         return head
 
-    def get_repo(self, viewer: Viewer, ref: RepoRef, action: Action = Action.READ) -> Repo:
-        """READ is for what a page about the repo shows; the files of a gated repo take `require_files` besides."""
+    def get_repo(self, viewer: Viewer, ref: RepoRef, action: Action = Action.READ, *, follow: bool = False) -> Repo:
+        """READ is for what a page about the repo shows; the files of a gated repo take `require_files` besides.
+
+        Args:
+            follow: find it by a name that it had before, too. For names that were written down; who is asked by an address
+                leaves it out, and the RepoMoved that is raised leads the client to the new one.
+        """
         with self.database.read() as session:
             repo = queries.find_repo(session, ref)
+            moved = queries.find_moved(session, ref) if repo is None else None
+        repo = repo or moved
         if repo is None or not may_see(viewer, repo.resource):
             raise RepoNotFound(ref.repo_id, ref.kind)
+        if moved is not None and not follow:
+            raise RepoMoved(str(ref.repo_id), repo.name, ref.kind)
         if action is not Action.READ:
             _require(viewer, action, repo)
         return repo

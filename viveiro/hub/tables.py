@@ -57,6 +57,19 @@ Index(
 )
 
 
+class RepoAliasRow(Base):
+    """A name that a repo had before it moved. It leads to the repo for as long as no other takes it."""
+
+    __tablename__ = "repo_aliases"
+
+    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    folded_name: Mapped[str] = mapped_column(String(193), primary_key=True)
+    name: Mapped[str] = mapped_column(String(193))
+    """`namespace/name`, as it was written: cards of other repos still hold it."""
+    repo_id: Mapped[int] = mapped_column(ForeignKey("repos.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class RepoTagRow(Base):
     """One tag of one repo: list filters are intersections of these."""
 

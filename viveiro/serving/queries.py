@@ -6,16 +6,21 @@ from sqlalchemy import Row, Select, delete, select
 from sqlalchemy.orm import Session
 
 from viveiro.accounts.tables import AccountRow
-from viveiro.hub.tables import RepoRow
+from viveiro.hub.tables import RepoAliasRow, RepoRow
 from viveiro.serving.tables import EndpointRow
 from viveiro.serving.types import Endpoint
 from viveiro.types import RepoId, RepoKind, Resource, Visibility
 
 
 def find_model(session: Session, repo_id: RepoId) -> tuple[Resource, Endpoint | None] | None:
-    """A model repo, whatever the case of the letters, and its endpoint if it has one."""
-    named = RepoRow.folded_name == str(repo_id).lower()
-    row = session.execute(_models(outer=True).where(named)).one_or_none()
+    """A model repo, whatever the case of the letters, also by a name that it had before; and its endpoint if it has one."""
+    folded = str(repo_id).lower()
+    row = session.execute(_models(outer=True).where(RepoRow.folded_name == folded)).one_or_none()
+    if row is None:
+        moved = select(RepoAliasRow.repo_id).where(
+            RepoAliasRow.kind == RepoKind.MODEL, RepoAliasRow.folded_name == folded
+        )
+        row = session.execute(_models(outer=True).where(RepoRow.id == moved.scalar_subquery())).one_or_none()
     return (_resource(row.RepoRow), _endpoint(row) if row.EndpointRow else None) if row is not None else None
 
 

@@ -35,7 +35,7 @@ def choose(hub: Hub, viewer: Viewer, repo_id: RepoId, revision: str = "main", en
         RepoNotFound, Forbidden, RevisionNotFound: as for any change to the repo.
         NotServable: no task knows what to do with its files.
     """
-    repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, repo_id), Action.WRITE)
+    repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, repo_id), Action.WRITE, follow=True)
     sha = hub.resolve(repo, revision)
     task = _recognise(hub, repo, sha)
     return Endpoint(repo.pk, repo.resource, revision, sha, task, engine, viewer.name, utc_now())
@@ -122,7 +122,7 @@ def check_out_model(hub: Hub, settings: Settings, endpoint: Endpoint) -> Path:
     folder = settings.cache_dir / "models" / endpoint.sha
     if folder.exists():
         return folder
-    repo = hub.get_repo(SYSTEM, RepoRef(RepoKind.MODEL, RepoId.parse(endpoint.repo)))
+    repo = hub.get_repo(SYSTEM, RepoRef(RepoKind.MODEL, RepoId.parse(endpoint.repo)), follow=True)
     return check_out(hub, repo, endpoint.sha, folder)
 
 

@@ -162,7 +162,7 @@ def _no_empty_repo_left(publisher: Publisher, ref: RepoRef) -> Iterator[None]:
     """A repo that is made for a model goes again when the model does not come."""
     hub, viewer = publisher.hub, publisher.viewer
     try:
-        hub.get_repo(viewer, ref)
+        hub.get_repo(viewer, ref, follow=True)
         is_new = False
     except RepoNotFound:
         is_new = True
@@ -171,8 +171,11 @@ def _no_empty_repo_left(publisher: Publisher, ref: RepoRef) -> Iterator[None]:
     except BaseException:
         # What hinders this too, such as the full disk, must not stand in the way of the error itself.
         with suppress(ViveiroError, OSError, DBAPIError):
-            if is_new and hub.count_commits(repo := hub.get_repo(viewer, ref), hub.resolve(repo, "main")) == 1:
-                hub.delete_repo(viewer, ref)
+            if (
+                is_new
+                and hub.count_commits(repo := hub.get_repo(viewer, ref, follow=True), hub.resolve(repo, "main")) == 1
+            ):
+                hub.delete_repo(viewer, repo.ref)
         raise
 
 
@@ -188,7 +191,7 @@ def _gather(job: JobContext, publisher: Publisher, run_id: str, description: Run
     hub, viewer = publisher.hub, publisher.viewer
     data, base = description.data_revision, description.base_revision
     assert base is not None
-    base_repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, base.repo_id))
+    base_repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, base.repo_id), follow=True)
     return Ingredients(
         run_id=run_id,
         description=description,
@@ -201,6 +204,6 @@ def _gather(job: JobContext, publisher: Publisher, run_id: str, description: Run
 
 
 def _published_record(publisher: Publisher, ref: RepoRef, sha: str) -> Mapping[str, Any]:
-    repo = publisher.hub.get_repo(publisher.viewer, ref)
+    repo = publisher.hub.get_repo(publisher.viewer, ref, follow=True)
     record: Mapping[str, Any] = orjson.loads(read_record(publisher.hub, repo, sha))
     return record

@@ -4,7 +4,7 @@ What somebody may not see is absent, as if it did not exist: not even its name i
 written by whoever published it, so it is believed about the repo itself and about nothing else.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from viveiro.accounts.service import can, may_see
 from viveiro.accounts.types import Viewer
 from viveiro.errors import EntryNotFound, InvalidRepoId
-from viveiro.hub.listing import list_repos
+from viveiro.hub.listing import list_repos, names_of
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo, RepoQuery, RepoSort
 from viveiro.training import queries
@@ -78,21 +78,22 @@ def model_lineage(hub: Hub, viewer: Viewer, repo: Repo, record: Mapping[str, Any
         seen = _visible(session, viewer, [data, base])
         siblings: list[Repo] = []
         if shown := _shown(seen, data):
-            found = _models_tagged(session, viewer, f"dataset:{shown.ref.repo_id}", MOST_SHOWN + 1)
+            found = _models_tagged(session, viewer, "dataset", names_of(session, shown.ref), MOST_SHOWN + 1)
             siblings = [model for model in found if model.pk != repo.pk][:MOST_SHOWN]
         return ModelLineage(
             run=_run_of(session, viewer, repo, record),
             data=_shown(seen, data),
             base=_shown(seen, base),
             siblings=tuple(siblings),
-            descendants=tuple(_models_tagged(session, viewer, f"base_model:{repo.name}", MOST_SHOWN)),
+            descendants=tuple(_models_tagged(session, viewer, "base_model", names_of(session, repo.ref))),
         )
 
 
 def dataset_lineage(hub: Hub, viewer: Viewer, repo: Repo) -> DatasetLineage:
     with hub.database.read() as session:
-        runs = list_runs(session, viewer, data=repo.ref.repo_id, limit=MOST_SHOWN)
-        return DatasetLineage(tuple(runs), tuple(_models_tagged(session, viewer, f"dataset:{repo.name}", MOST_SHOWN)))
+        names = names_of(session, repo.ref)
+        runs = list_runs(session, viewer, data=names, limit=MOST_SHOWN)
+        return DatasetLineage(tuple(runs), tuple(_models_tagged(session, viewer, "dataset", names)))
 
 
 def run_lineage(session: Session, viewer: Viewer, run: Run) -> RunLineage:
@@ -154,7 +155,7 @@ def _visible(session: Session, viewer: Viewer, origins: Iterable[Origin | None])
     """Of these repos, those that exist for the viewer, by their names as they are written now."""
     asked = {_folded(origin.ref): origin.ref for origin in origins if origin is not None}
     found = queries.find_repos(session, asked)
-    return {asked[_folded(ref)]: ref for ref, resource in found if may_see(viewer, resource)}
+    return {asked[folded]: ref for folded, (ref, resource) in found.items() if may_see(viewer, resource)}
 
 
 def _shown(seen: Mapping[RepoRef, RepoRef], origin: Origin | None) -> Origin | None:
@@ -165,9 +166,15 @@ def _folded(ref: RepoRef) -> tuple[str, str]:
     return ref.kind.value, str(ref.repo_id).lower()
 
 
-def _models_tagged(session: Session, viewer: Viewer, tag: str, limit: int) -> list[Repo]:
-    query = RepoQuery(RepoKind.MODEL, tags=(tag,), sort=RepoSort.LAST_MODIFIED, limit=limit)
-    return list_repos(session, viewer, query).repos
+def _models_tagged(
+    session: Session, viewer: Viewer, relation: str, names: Sequence[str], limit: int = MOST_SHOWN
+) -> list[Repo]:
+    """Models whose cards name the repo so, by any of its names; the latest first."""
+    found: dict[int, Repo] = {}
+    for name in names:
+        query = RepoQuery(RepoKind.MODEL, tags=(f"{relation}:{name}",), sort=RepoSort.LAST_MODIFIED, limit=limit)
+        found |= {repo.pk: repo for repo in list_repos(session, viewer, query).repos}
+    return sorted(found.values(), key=lambda repo: (repo.last_modified, repo.pk), reverse=True)[:limit]
 
 
 def _run_of(session: Session, viewer: Viewer, repo: Repo, record: Mapping[str, Any]) -> Run | None:
@@ -180,4 +187,5 @@ def _run_of(session: Session, viewer: Viewer, repo: Repo, record: Mapping[str, A
     except RunNotFound:
         return None
     published = (run.result or {}).get("model")
-    return run if isinstance(published, str) and published.lower() == repo.name.lower() else None
+    names = [name.lower() for name in names_of(session, repo.ref)]
+    return run if isinstance(published, str) and published.lower() in names else None

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, Text, cast, func, select, tuple_
+from sqlalchemy import Select, Text, cast, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from viveiro.hub.tables import RepoRow
+from viveiro.hub.tables import RepoAliasRow, RepoRow
 from viveiro.jobs.tables import JobEventRow, JobRow
 from viveiro.jobs.types import JobEventType, JobState
 from viveiro.training.description import RunDescription
@@ -22,31 +22,40 @@ def find(session: Session, run_id: str) -> Run | None:
 
 
 def list_runs(
-    session: Session, *, owner_ids: Sequence[int] | None, before: str | None, limit: int, data: RepoId | None = None
+    session: Session, *, owner_ids: Sequence[int] | None, before: str | None, limit: int, data: Sequence[str] = ()
 ) -> list[Run]:
-    """Newest first. `owner_ids` None means everyone's; `data` narrows to runs on any revision of a dataset."""
+    """Newest first. `owner_ids` None means everyone's; `data` narrows to runs on any revision of a dataset, by its names."""
     statement = _with_job().order_by(RunRow.id.desc()).limit(limit)
     if owner_ids is not None:
         statement = statement.where(RunRow.owner_id.in_(owner_ids))
     if before is not None:
         statement = statement.where(RunRow.id < before)
-    if data is not None:
+    if data:
         named = func.lower(RunRow.description["data"].as_string())
-        statement = statement.where(named.startswith(f"{data}@".lower(), autoescape=True))
+        statement = statement.where(or_(*(named.startswith(f"{name}@".lower(), autoescape=True) for name in data)))
     return [_as_run(row, job) for row, job in session.execute(statement)]
 
 
-def find_repos(session: Session, folded: Iterable[tuple[str, str]]) -> list[tuple[RepoRef, Resource]]:
-    """Those that exist of (kind, name in lower case), whoever may see them."""
-    columns = (RepoRow.kind, RepoRow.name, RepoRow.owner_id, RepoRow.visibility, RepoRow.gated)
-    statement = select(*columns).where(tuple_(RepoRow.kind, RepoRow.folded_name).in_(list(folded)))
-    return [
-        (
+def find_repos(session: Session, folded: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[RepoRef, Resource]]:
+    """Those that exist of (kind, name in lower case), now or before they moved, whoever may see them."""
+    wanted = list(folded)
+    columns = (RepoRow.name, RepoRow.owner_id, RepoRow.visibility, RepoRow.gated)
+    moved = (
+        select(RepoAliasRow.kind, RepoAliasRow.folded_name, *columns)
+        .join(RepoRow, RepoRow.id == RepoAliasRow.repo_id)
+        .where(tuple_(RepoAliasRow.kind, RepoAliasRow.folded_name).in_(wanted))
+    )
+    named = select(RepoRow.kind, RepoRow.folded_name, *columns).where(
+        tuple_(RepoRow.kind, RepoRow.folded_name).in_(wanted)
+    )
+    return {
+        (kind, asked): (
             RepoRef(RepoKind(kind), RepoId(*name.split("/"))),
             Resource(owner_id, name, Visibility(visibility), gated=gated is not None),
         )
-        for kind, name, owner_id, visibility, gated in session.execute(statement)
-    ]
+        for statement in (moved, named)
+        for kind, asked, name, owner_id, visibility, gated in session.execute(statement)
+    }
 
 
 def points(session: Session, job_id: str, after: int, limit: int) -> list[Point]:

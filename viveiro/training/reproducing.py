@@ -49,7 +49,7 @@ def record_of_model(hub: Hub, viewer: Viewer, model: Revision) -> dict[str, Any]
         RepoNotFound, RevisionNotFound: no such model for this viewer.
         NotReproducible: no run published it.
     """
-    repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, model.repo_id))
+    repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, model.repo_id), follow=True)
     hub.require_files(viewer, repo)
     try:
         record = orjson.loads(read_record(hub, repo, hub.resolve(repo, model.revision)))

@@ -35,7 +35,7 @@ def resolve(hub: Hub, viewer: Viewer, wanted: RunDescription) -> RunDescription:
     """
     task = trainable(wanted.task)
     params = parse_params(task, wanted.params)
-    data_repo = hub.get_repo(viewer, dataset_ref(str(wanted.data_revision.repo_id)))
+    data_repo = hub.get_repo(viewer, dataset_ref(str(wanted.data_revision.repo_id)), follow=True)
     hub.require_files(viewer, data_repo)
     dataset = open_revision(hub, viewer, data_repo.ref, wanted.data_revision.revision)
     base_repo, base_sha = _base(hub, viewer, task, wanted.base_revision)
@@ -90,7 +90,7 @@ def _require_roles(task: TrainableTask, named: dict[str, str]) -> list[str]:
 
 def _base(hub: Hub, viewer: Viewer, task: TrainableTask, wanted: Revision | None) -> tuple[Repo, str]:
     ref = STARTER if wanted is None else RepoRef(RepoKind.MODEL, wanted.repo_id)
-    repo = starter_repo(hub, viewer) if ref == STARTER else hub.get_repo(viewer, ref)
+    repo = starter_repo(hub, viewer) if ref == STARTER else hub.get_repo(viewer, ref, follow=True)
     hub.require_files(viewer, repo)
     sha = hub.resolve(repo, "main" if wanted is None else wanted.revision)
     files = {entry.path for entry in hub.list_tree(repo, sha, recursive=True)}
@@ -137,11 +137,11 @@ def _target(hub: Hub, viewer: Viewer, wanted: str | None, data: Repo, base: Repo
 
 
 def _require_target(hub: Hub, viewer: Viewer, ref: RepoRef, base: Repo) -> None:
-    if str(ref.repo_id).lower() == base.name.lower():
+    target = check_may_publish(hub, viewer, ref)
+    if target is not None and target.pk == base.pk:
         raise InvalidInput(
             "Publishing to {base} would replace the base by what is made of it. Name another repo.", base=base.name
         )
-    check_may_publish(hub, viewer, ref)
 
 
 def _usual_name(viewer: Viewer, data: Repo, base: Repo) -> RepoId:

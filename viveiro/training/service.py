@@ -1,5 +1,6 @@
 """What can be done with runs."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -23,7 +24,7 @@ from viveiro.training.reproducing import description_to_repeat, record_of_model,
 from viveiro.training.resolving import refuse_hopeless, resolve
 from viveiro.training.tables import RunRow
 from viveiro.training.types import NotReproducible, Point, Run, RunNotFound, RunState
-from viveiro.types import Action, RepoId, RepoRef, Resource, Visibility, new_id
+from viveiro.types import Action, RepoRef, Resource, Visibility, new_id
 
 __all__ = [
     "Point",
@@ -168,9 +169,9 @@ def get_run(session: Session, viewer: Viewer, run_id: str) -> Run:
 
 
 def list_runs(
-    session: Session, viewer: Viewer, *, before: str | None = None, limit: int = 50, data: RepoId | None = None
+    session: Session, viewer: Viewer, *, before: str | None = None, limit: int = 50, data: Sequence[str] = ()
 ) -> list[Run]:
-    """The viewer's, newest first, on this dataset only if one is named; an administrator sees everyone's."""
+    """The viewer's, newest first; an administrator sees everyone's. `data`: only on the dataset of these names."""
     owner_ids = None if can(viewer, Action.READ, Resource(0, "")) else viewer.owner_ids
     return queries.list_runs(session, owner_ids=owner_ids, before=before, limit=limit, data=data)
 

@@ -126,7 +126,7 @@ def _relatives(hub: Hub, viewer: Viewer, kind: RepoKind, names: tuple[str, ...])
 
 def _address(hub: Hub, viewer: Viewer, kind: RepoKind, name: str) -> str | None:
     try:
-        repo = hub.get_repo(viewer, RepoRef(kind, RepoId.parse(name.partition("@")[0])))
+        repo = hub.get_repo(viewer, RepoRef(kind, RepoId.parse(name.partition("@")[0])), follow=True)
     except (InvalidRepoId, RepoNotFound):
         return None
     return f"/{repo.ref.url_path}"

@@ -447,7 +447,7 @@ def _free_name(hub: Hub, viewer: Viewer, kind: RepoKind, namespace: str, name: s
     candidates = [name, *(f"{name}-{number}" for number in range(2, MOST_NAMES_TRIED))]
     for candidate in candidates:
         try:
-            hub.get_repo(viewer, RepoRef(kind, RepoId.parse(f"{namespace}/{candidate}")))
+            hub.get_repo(viewer, RepoRef(kind, RepoId.parse(f"{namespace}/{candidate}")), follow=True)
         except RepoNotFound:
             return candidate
         except InvalidInput:  # the namespace is none: said when it is sent

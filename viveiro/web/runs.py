@@ -434,7 +434,7 @@ def _report(hub: Hub, viewer: Viewer, run: Run, result: Mapping[str, Any] | None
 def _pictures(hub: Hub, viewer: Viewer, model: str, sha: str) -> tuple[tuple[str, Sentence], ...] | None:
     """Those that the model's commit holds; None where the model is no longer there, or not for this viewer."""
     try:
-        repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, RepoId.parse(model)))
+        repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, RepoId.parse(model)), follow=True)
         entries = {entry.path for entry in hub.list_tree(repo, sha, PICTURES)}
     except EntryNotFound:
         return ()

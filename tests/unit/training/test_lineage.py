@@ -10,6 +10,7 @@ from sqlalchemy import event
 from tests.unit.training.conftest import BASE, Nursery
 from viveiro.accounts.types import ANONYMOUS, Viewer
 from viveiro.datasets.service import dataset_ref
+from viveiro.hub.moving import move_repo
 from viveiro.hub.types import Repo
 from viveiro.training.lineage import (
     DatasetLineage,
@@ -158,6 +159,43 @@ class TestARun:
         public.hub.delete_repo(public.alice, TRIAGE)
         with public.database.read() as session:
             assert run_lineage(session, public.alice, run).model is None
+
+
+class TestWhatHasMoved:
+    """Records and cards keep the names of their day."""
+
+    @pytest.fixture
+    def moved(self, public: Nursery, run: Run) -> Run:
+        for ref, name in ((TICKETS, "alice/complaints"), (BASE, "alice/reader"), (TRIAGE, "alice/sorter")):
+            move_repo(public.hub, public.alice, ref, RepoId.parse(name))
+        return run
+
+    def test_a_model_still_has_its_run_its_data_and_its_base(self, public: Nursery, moved: Run) -> None:
+        told = of_model(public, public.alice, "alice/sorter")
+        assert told.run is not None
+        assert told.run.id == moved.id
+        assert told.data is not None
+        assert told.base is not None
+        assert (str(told.data.ref), str(told.base.ref)) == ("datasets/alice/complaints", "alice/reader")
+
+    def test_a_dataset_still_has_its_runs_and_models(self, public: Nursery, moved: Run) -> None:
+        dataset = public.hub.get_repo(public.alice, dataset_ref("alice/complaints"))
+        told = dataset_lineage(public.hub, public.alice, dataset)
+        assert [found.id for found in told.runs] == [moved.id]
+        assert names(told.models) == ["alice/sorter"]
+
+    def test_a_base_still_has_its_descendants(self, public: Nursery, moved: Run) -> None:
+        assert names(of_model(public, ANONYMOUS, "alice/reader").descendants) == ["alice/sorter"]
+
+    def test_a_run_still_has_its_model(self, public: Nursery, moved: Run) -> None:
+        with public.database.read() as session:
+            told = run_lineage(session, public.alice, public.run(moved))
+        assert told.model is not None
+        assert str(told.model.ref) == "alice/sorter"
+
+    def test_and_is_private_now_is_not_named(self, public: Nursery, moved: Run) -> None:
+        public.hub.update_repo(public.alice, dataset_ref("alice/complaints"), visibility=Visibility.PRIVATE)
+        assert of_model(public, public.bob, "alice/sorter").data is None
 
 
 class TestCost:

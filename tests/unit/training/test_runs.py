@@ -6,7 +6,10 @@ import pytest
 
 from tests.unit.training.conftest import BASE, Killed, Nursery, dies_at, model_of
 from viveiro.accounts.types import ANONYMOUS
+from viveiro.datasets.service import dataset_ref
+from viveiro.errors import InvalidInput
 from viveiro.hub.cards import read_card
+from viveiro.hub.moving import move_repo
 from viveiro.jobs import leases
 from viveiro.jobs.tables import JobRow
 from viveiro.jobs.types import Ending, JobState, Outcome
@@ -22,6 +25,7 @@ from viveiro.training.service import (
 )
 from viveiro.training.tables import RunRow
 from viveiro.training.types import state_of
+from viveiro.types import RepoId
 
 
 class TestSuccess:
@@ -67,6 +71,23 @@ class TestSuccess:
 
     def test_the_jobs_folder_is_empty_again(self, finished: Run, nursery: Nursery) -> None:
         assert not (nursery.settings.runs_dir / finished.job_id).exists()
+
+
+class TestARunWhoseReposMove:
+    def test_reads_and_publishes_where_they_are_now(self, nursery: Nursery) -> None:
+        model = nursery.model("alice/triage")
+        run = nursery.start(publish="alice/triage")
+        for ref, name in ((dataset_ref("alice/tickets"), "complaints"), (BASE, "reader"), (model.ref, "sorter")):
+            move_repo(nursery.hub, nursery.alice, ref, RepoId("alice", name))
+        nursery.work(run)
+        assert nursery.run(run).state is RunState.SUCCEEDED
+        assert "model.safetensors" in nursery.paths(model_of(nursery, "alice/sorter"))
+        assert nursery.hub.get_repo(nursery.alice, model.ref, follow=True).pk == model.pk
+
+    def test_may_not_publish_onto_its_base_by_a_former_name(self, nursery: Nursery) -> None:
+        move_repo(nursery.hub, nursery.alice, BASE, RepoId("alice", "reader"))
+        with pytest.raises(InvalidInput, match="would replace the base"):
+            nursery.start(base="alice/reader", publish=str(BASE.repo_id))
 
 
 class TestKilled:

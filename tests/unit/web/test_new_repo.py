@@ -69,6 +69,30 @@ class TestSettings:
         assert made(alice.post(f"/{ref}/settings/delete", data={"typed": str(ref.repo_id)})) == "/datasets"
         assert alice.get(f"/{ref}").status_code == 404
 
+    def test_give_it_another_name_when_the_old_one_is_typed(self, site):
+        ref = site.new_repo()
+        alice = site.browser("alice")
+        old, wanted = str(ref.repo_id), {"new_namespace": "acai", "new_name": f"{ref.repo_id.name}-2"}
+        refused = alice.post(f"/{old}/settings/move", data={**wanted, "old_name": "acai"})
+        assert refused.status_code == 400
+        assert wanted["new_name"] in refused.text  # what was typed stays
+        assert (
+            made(alice.post(f"/{old}/settings/move", data={**wanted, "old_name": old}))
+            == f"/acai/{wanted['new_name']}/settings"
+        )
+        followed = site.browser("bob").get(f"/{old}/tree/main?x=1")
+        assert (followed.status_code, followed.headers["location"]) == (
+            307,
+            f"/acai/{wanted['new_name']}/tree/main?x=1",
+        )
+
+    def test_say_when_the_new_name_is_taken(self, site):
+        ref, other = site.new_repo(), site.new_repo()
+        data = {"new_namespace": "alice", "new_name": other.repo_id.name, "old_name": str(ref.repo_id)}
+        refused = site.browser("alice").post(f"/{ref}/settings/move", data=data)
+        assert refused.status_code == 409
+        assert f"A model repository called {other.repo_id} already exists" in text_of(refused.text)
+
     def test_are_not_for_other_sites_to_send(self, site):
         ref = site.new_repo()
         answer = site.browser("alice", Origin="http://evil.example").post(

@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
-from viveiro.errors import GatedRepo, NotAuthenticated, RepoNotFound, ViveiroError
+from viveiro.errors import GatedRepo, NotAuthenticated, RepoMoved, RepoNotFound, ViveiroError
 from viveiro.http.errors import error_response
 
 LFS_MEDIA_TYPE: Final = "application/vnd.git-lfs+json"
@@ -28,6 +28,8 @@ class GitRoute(APIRoute):
         async def handle_or_ask(request: Request) -> Response:
             try:
                 return await handle(request)
+            except RepoMoved:  # only those learn of it who see the repo
+                raise
             except (RepoNotFound, GatedRepo) as error:
                 if "authorization" in request.headers:
                     raise
@@ -48,6 +50,8 @@ class LfsRoute(APIRoute):
         async def handle_or_explain(request: Request) -> Response:
             try:
                 return await handle(request)
+            except RepoMoved:
+                raise
             except ViveiroError as error:
                 return _explanation(error, request.url.path)
 

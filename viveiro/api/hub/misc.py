@@ -79,7 +79,6 @@ _NOT_OFFERED_ANYWHERE: Final = {
     "/api/collections": Sentence("collections"),
     "/api/settings/webhooks": Sentence("webhooks"),
     "/api/settings/repositories": Sentence("an overview of storage"),
-    "/api/repos/move": Sentence("moving repos"),
     "/api/buckets": Sentence("buckets"),
     "/api/jobs": Sentence("the Jobs API of huggingface.co; see viveiro jobs and viveiro runs"),
     "/api/scheduled-jobs": Sentence("scheduled jobs"),

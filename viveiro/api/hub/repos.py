@@ -9,11 +9,12 @@ from fastapi import APIRouter, Request, Response
 from viveiro.accounts.types import Viewer
 from viveiro.api.hub.answers import json_answer, page_url
 from viveiro.api.hub.places import REPO, PlaceDep
-from viveiro.api.hub.schemas import CreateRepo, Preupload, PreuploadFile, RepoName, RepoSettings, ValidateYaml
+from viveiro.api.hub.schemas import CreateRepo, MoveRepo, Preupload, PreuploadFile, RepoName, RepoSettings, ValidateYaml
 from viveiro.errors import AlreadyExists, InvalidInput, NotAuthenticated, NotOffered
-from viveiro.http.dependencies import HubDep, SettingsDep, ViewerDep
+from viveiro.http.dependencies import HubDep, SettingsDep, SignedInDep, ViewerDep
 from viveiro.http.urls import public_url
 from viveiro.hub.cards import check_card
+from viveiro.hub.moving import move_repo
 from viveiro.hub.paths import check_path
 from viveiro.hub.patterns import is_ignored, lfs_patterns
 from viveiro.hub.service import Hub
@@ -44,6 +45,14 @@ def create(body: CreateRepo, request: Request, viewer: ViewerDep, hub: HubDep) -
 def delete(body: RepoName, viewer: ViewerDep, hub: HubDep) -> Response:
     hub.delete_repo(viewer, _named(body, viewer))
     return json_answer({"success": True})
+
+
+@router.post("/api/repos/move")
+def move(body: MoveRepo, request: Request, viewer: SignedInDep, hub: HubDep) -> Response:
+    """Rename, or give to another namespace. Addresses with the old name lead to the new one from now on."""
+    ref = RepoRef(body.kind, RepoId.parse(body.source))
+    repo = move_repo(hub, viewer, ref, RepoId.parse(body.target))
+    return json_answer({"success": True, "url": page_url(public_url(request), repo), "id": repo.name})
 
 
 def _named(body: RepoName, viewer: Viewer) -> RepoRef:

@@ -25,6 +25,14 @@ class RepoName(Schema):
     kind: RepoKind = Field(RepoKind.MODEL, alias="type")
 
 
+class MoveRepo(Schema):
+    """Both names whole: `namespace/name`."""
+
+    source: str = Field(alias="fromRepo")
+    target: str = Field(alias="toRepo")
+    kind: RepoKind = Field(RepoKind.MODEL, alias="type")
+
+
 class CreateRepo(RepoName):
     visibility: str | None = None
     private: bool | None = None
