@@ -176,7 +176,7 @@ LISTS = {
 """They leave out what the viewer may not see: `TestLists` reads them."""
 
 ADMINISTRATORS_ONLY = {
-    *("GET /api/v1/backup", "POST /api/v1/hub/fsck", "POST /api/v1/models/import-starter"),
+    *("GET /api/v1/backup", "POST /api/v1/hub/fsck", "POST /api/v1/hub/scan", "POST /api/v1/models/import-starter"),
     *("GET /users", "POST /users", "GET /audit"),
     *("POST /users/{name}/delete", "POST /users/{name}/password", "POST /users/{name}/role"),
 }

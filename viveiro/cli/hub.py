@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from viveiro.cli.following import follow
 from viveiro.cli.output import JsonOption, print_json, say
 from viveiro.client import get_client
 from viveiro.locale import Sentence, translate
@@ -33,6 +34,21 @@ def fsck(
             typer.echo(_line(finding))
         say(_verdict(report, repair=repair))
     raise typer.Exit(0 if report["clean"] else 1)
+
+
+@app.command()
+def scan(
+    again: Annotated[bool, typer.Option(help="Also look at what was scanned before.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for pickles in all repos, as every push does: after an upgrade, or for what was there before."""
+    with get_client() as client:
+        started = client.post("/api/v1/hub/scan", {"again": again})
+        done = follow(client, started["job_id"])["result"]
+    if as_json:
+        print_json(done)
+    else:
+        say("{count} files scanned. What was found is on their pages.", count=done["scanned"])
 
 
 def _line(finding: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Which models are served, as verbs. Deploying pins a commit; what runs is the business of `hosts`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from viveiro.accounts.types import SYSTEM, Viewer
 from viveiro.db import Database, utc_now
 from viveiro.errors import EntryNotFound, Forbidden, NotAuthenticated, RepoNotFound
 from viveiro.hub.folders import check_out
+from viveiro.hub.pickles import may_hold_pickles
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.locale import Sentence
@@ -145,12 +146,23 @@ def _refuse(viewer: Viewer, repo_id: RepoId, *, seen: bool) -> None:
 def _recognise(hub: Hub, repo: Repo, sha: str) -> str:
     files = {entry.path for entry in hub.list_tree(repo, sha, recursive=True) if entry.type == "file"}
     if not any(path.endswith(".safetensors") for path in files):
-        raise NotServable(repo.name, Sentence("it holds no safetensors"))
+        raise NotServable(repo.name, _without_safetensors(files))
     config = _read_config(hub, repo, sha)
     for name in tasks:
         if tasks[name].recognises(config, files):
             return name
     raise NotServable(repo.name, Sentence("its config.json names no kind of model that a task serves"))
+
+
+def _without_safetensors(files: Collection[str]) -> Sentence:
+    pickles = sorted(path for path in files if may_hold_pickles(path))
+    if not pickles:
+        return Sentence("it holds no safetensors")
+    return Sentence(
+        "it holds no safetensors, and {pickle} is a pickle, which is never opened here. To convert it: load it with transformers "
+        "on a machine you trust, save_pretrained(FOLDER), viveiro models import FOLDER --name …",
+        pickle=pickles[0],
+    )
 
 
 def _read_config(hub: Hub, repo: Repo, sha: str) -> Mapping[str, Any]:

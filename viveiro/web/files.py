@@ -5,9 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 from starlette.responses import RedirectResponse
@@ -18,10 +17,11 @@ from viveiro.http.files import BlobResponse, bytes_response, file_headers, is_un
 from viveiro.http.highlighting import highlight_lines, language_of_path
 from viveiro.http.markdown import render_markdown
 from viveiro.http.repo_addresses import RepoRefDep, RestDep, repo_routes
+from viveiro.hub import weights
 from viveiro.hub.pickle_imports import PickleImport, Verdict
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Commit, Repo, TreeEntry
-from viveiro.hub.weights import MAX_HEADER_BYTES
+from viveiro.hub.weights import read_header
 from viveiro.locale import Sentence
 from viveiro.web import words
 from viveiro.web.rendering import HEADERS, render
@@ -136,6 +136,8 @@ class Content:
         rows: of a table, the first being its head.
         media: "picture", "sound" or "film", played from its own address.
         tensors: what a safetensors file holds, as its header says.
+        parameters: how many numbers of which type that is.
+        fault: what is wrong with that header.
         cut: there is more than is shown.
         has_source: it can be shown as prose, table or picture, and as text.
     """
@@ -145,6 +147,8 @@ class Content:
     rows: tuple[tuple[str, ...], ...] = ()
     media: str = ""
     tensors: tuple[Tensor, ...] = ()
+    parameters: tuple[tuple[str, int], ...] = ()
+    fault: Sentence | None = None
     metadata: tuple[tuple[str, str], ...] = ()
     cut: bool = False
     has_source: bool = False
@@ -162,12 +166,8 @@ class FilePage:
     safety_words: Mapping[str, Sentence]
     verdict_words: Mapping[str, Sentence]
     trouble_words: Mapping[str, Sentence]
-
-    @property
-    def imports(self) -> tuple[PickleImport, ...]:
-        """Of a pickle, the worst first."""
-        found = self.entry.safety.imports if self.entry.safety else ()
-        return tuple(sorted(found, key=lambda it: _WORST_FIRST.index(it.verdict))[:MOST_IMPORTS])
+    imports: tuple[PickleImport, ...]
+    """Of a pickle, the worst first."""
 
 
 @repo_routes(router, "/blob/{rest:path}", "GET")
@@ -195,8 +195,14 @@ def file(
         safety_words=words.SAFETY,
         verdict_words=words.VERDICTS,
         trouble_words=words.TROUBLES,
+        imports=_worst_imports(entry),
     )
     return render(request, viewer, page)
+
+
+def _worst_imports(entry: TreeEntry) -> tuple[PickleImport, ...]:
+    found = entry.safety.imports if entry.safety else ()
+    return tuple(sorted(found, key=lambda it: _WORST_FIRST.index(it.verdict))[:MOST_IMPORTS])
 
 
 def content_of(hub: Hub, place: Place, entry: TreeEntry, *, base: str, as_source: bool = False) -> Content:
@@ -263,29 +269,19 @@ def first_rows(text: str, separator: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _tensors(hub: Hub, repo: Repo, entry: TreeEntry) -> Content:
-    length = int.from_bytes(_read(hub, repo, entry, 0, min(8, entry.size)), "little")
-    if not 2 <= length <= min(MAX_HEADER_BYTES, entry.size - 8):
-        return Content()
-    try:
-        header = orjson.loads(_read(hub, repo, entry, 8, 8 + length))
-        metadata = header.pop("__metadata__", None)
-        tensors = [_tensor(name, told) for name, told in header.items()]
-    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
-        return Content()
-    told = metadata.items() if isinstance(metadata, dict) else ()
-    metadata_lines = sorted((str(name), str(value)[:MAX_CELL_CHARS]) for name, value in told)
+    header = read_header(entry.size, lambda start, stop: _read(hub, repo, entry, start, stop))
+    metadata = sorted((name[:MAX_CELL_CHARS], value[:MAX_CELL_CHARS]) for name, value in header.metadata.items())
     return Content(
-        tensors=tuple(tensors[:MOST_TENSORS]),
-        metadata=tuple(metadata_lines[:MOST_METADATA]),
-        cut=len(tensors) > MOST_TENSORS,
+        tensors=tuple(map(_shown, header.tensors[:MOST_TENSORS])),
+        parameters=tuple(header.parameters.items()),
+        fault=words.HEADER_FAULTS[header.fault] if header.fault else None,
+        metadata=tuple(metadata[:MOST_METADATA]),
+        cut=len(header.tensors) > MOST_TENSORS,
     )
 
 
-def _tensor(name: str, told: Any) -> Tensor:
-    dtype, shape = told["dtype"], told["shape"]
-    if not isinstance(dtype, str) or not isinstance(shape, list):
-        raise TypeError(name)
-    return Tensor(name[:MAX_CELL_CHARS], dtype[:16], " × ".join(str(length)[:20] for length in shape[:16]))
+def _shown(tensor: weights.Tensor) -> Tensor:
+    return Tensor(tensor.name[:MAX_CELL_CHARS], tensor.dtype, " × ".join(str(length)[:20] for length in tensor.shape))
 
 
 # Pictures ---------------------------------------------------------------------------------------------------------------

@@ -66,6 +66,13 @@ TROUBLES: Final = {
     "archive": Sentence("It is, or holds, an archive that is damaged, encrypted or of a kind that is not looked into."),
 }
 """Why a scan could not follow a file to its end."""
+HEADER_FAULTS: Final = {
+    "length": Sentence("it is shorter than the header that it announces, or announces one that is too long to read."),
+    "json": Sentence("its header is not the JSON that it should be."),
+    "tensor": Sentence("its header describes a tensor without type, shape or place."),
+    "offsets": Sentence("its tensors overlap, leave holes, or do not take the room that their shapes need."),
+}
+"""What is wrong with a safetensors file."""
 METRICS: Final = {
     "accuracy": Sentence("accuracy"),
     "f1_macro": Sentence("macro-F1"),

@@ -64,7 +64,10 @@ class TestDeploying:
         ("files", "why"),
         [
             ({"README.md": b"#"}, "no safetensors"),
-            ({"config.json": b"{}", "pytorch_model.bin": b"pickle"}, "no safetensors"),
+            (
+                {"config.json": b"{}", "pytorch_model.bin": b"pickle"},
+                r"pytorch_model\.bin is a pickle.*save_pretrained",
+            ),
             ({"model.safetensors": b"x"}, r"no config\.json"),
             ({"model.safetensors": b"x", "config.json": b"[1]"}, "not a JSON object"),
             ({"model.safetensors": b"x", "config.json": b"{}"}, "no kind of model"),

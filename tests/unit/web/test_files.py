@@ -8,6 +8,8 @@ from urllib.parse import quote, unquote
 import pytest
 
 from tests.unit.web.conftest import text_of
+from viveiro.hub.queries import keep_scan
+from viveiro.hub.safety import SCANNER, content_key, scan_file
 from viveiro.web.files import ENTRIES, MAX_TEXT_BYTES, TABLE_ROWS, first_rows
 
 HOSTILE = "<img src=x onerror=alert(1)>.txt"
@@ -187,6 +189,33 @@ class TestSafetensors:
     def test_that_is_none_is_only_offered_for_download(self, site, header):
         assert "Nothing to show here" in self.show(site, self.file(header))
 
+    def test_says_how_many_numbers_it_holds(self, site):
+        header = {
+            "a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
+            "b": {"dtype": "I8", "shape": [], "data_offsets": [24, 25]},
+        }
+        assert "Parameters 6 F32 , 1 I8" in self.show(site, self.file(header, b"\0" * 25))
+
+    @pytest.mark.parametrize(
+        "offsets",
+        [
+            [[0, 24], [0, 24]],
+            [[0, 24], [30, 54]],
+            [[0, 24], [24, 49]],
+            [[0, 24], [24, 10**18]],
+            [[24, 0], [0, 24]],
+            [[-24, 0], [0, 24]],
+        ],
+    )
+    def test_whose_tensors_do_not_fit_says_so(self, site, offsets):
+        header = {str(n): {"dtype": "F32", "shape": [2, 3], "data_offsets": place} for n, place in enumerate(offsets)}
+        text = self.show(site, self.file(header, b"\0" * 48))
+        assert "This file is damaged: its tensors overlap, leave holes" in text
+
+    def test_whose_header_is_longer_than_any_is_not_read(self, site):
+        text = self.show(site, struct.pack("<Q", 100 * 2**30) + b"{}")
+        assert "announces one that is too long to read" in text
+
     @pytest.mark.parametrize("content", [b"", b"\1\2", b"\xff" * 40])
     def test_whose_header_is_cut_is_only_offered_for_download(self, site, content):
         assert "Nothing to show here" in self.show(site, content)
@@ -247,3 +276,53 @@ class TestFirstRows:
 
     def test_of_nothing_are_none(self):
         assert first_rows("", ",") == ()
+
+
+@pytest.fixture(scope="module")
+def pickles(site):
+    """A repo whose pickles were scanned, but for the last."""
+    files = {
+        "evil.pkl": b"cos\nsystem\n.",
+        "odd.pt": b"cmine\n<b>Net\n.",
+        "good.bin": b"cnumpy\ndtype\n.",
+        "later.pkl": b"N.",
+    }
+    ref = site.new_repo(files=files)
+    repo = site.hub.get_repo(site.viewer("alice"), ref)
+    sha = site.hub.resolve(repo, "main")
+    git = site.hub.ledger.open(repo)
+    for entry in site.hub.paths_info(repo, sha, ["evil.pkl", "odd.pt", "good.bin"]):
+        with site.hub.database.write() as session:
+            keep_scan(session, content_key(entry), SCANNER, scan_file(git, site.hub.blobs, entry))
+    return ref
+
+
+class TestSafety:
+    def page(self, site, address):
+        return text_of(site.browser().get(address).text)
+
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("evil.pkl", ["Safety unsafe", "Do not load it", "os.system dangerous"]),
+            ("odd.pt", ["Safety suspicious", "mine.<b>Net suspicious"]),
+            ("good.bin", ["Safety safe", "numpy.dtype harmless"]),
+            ("later.pkl", ["Safety being scanned"]),
+        ],
+    )
+    def test_the_page_of_a_pickle_says_what_it_imports(self, site, pickles, name, said):
+        text = self.page(site, f"/{pickles}/blob/main/{name}")
+        assert [sentence for sentence in said if sentence not in text] == []
+
+    def test_the_list_marks_what_is_not_safe(self, site, pickles):
+        text = self.page(site, f"/{pickles}/tree/main")
+        assert "evil.pkl unsafe" in text
+        assert "odd.pt suspicious" in text
+        assert "good.bin safe" not in text
+
+    def test_in_portuguese(self, site, pickles):
+        text = text_of(site.browser().get(f"/{pickles}/blob/main/evil.pkl", headers={"Accept-Language": "pt-BR"}).text)
+        assert "Segurança perigoso" in text
+
+    def test_other_files_have_no_such_part(self, site, repo):
+        assert "Safety" not in self.page(site, f"/{repo}/blob/main/train.py")

@@ -8,9 +8,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from viveiro.accounts.service import record
-from viveiro.http.dependencies import AdminDep, HubDep
+from viveiro.api.v1.datasets import Started
+from viveiro.http.dependencies import AdminDep, DatabaseDep, HubDep
 from viveiro.hub.fsck import Finding, check_hub
 from viveiro.hub.service import Hub
+from viveiro.jobs.service import enqueue
 
 router = APIRouter()
 
@@ -20,6 +22,19 @@ class FsckRequest(BaseModel):
     """Rebuild the index from git and the store, and tidy up."""
     deep: bool = False
     """Also hash all stored content."""
+
+
+class ScanRequest(BaseModel):
+    again: bool = False
+    """Also what this version's scanner has looked at before."""
+
+
+@router.post("/api/v1/hub/scan", status_code=202)
+def scan(body: ScanRequest, viewer: AdminDep, database: DatabaseDep) -> Started:
+    """Look for pickles in every branch and tag of every repo, as is done for every push."""
+    with database.write() as session:
+        record(session, viewer, "hub.scan", "", again=body.again)
+        return Started(job_id=enqueue(session, "hub-scan", {"again": body.again}, owner_id=viewer.user_id))
 
 
 @router.post("/api/v1/hub/fsck")
