@@ -83,6 +83,8 @@ ABOUT_A_REPO: dict[str, Request] = {
     "DELETE /api/{kind}/{namespace}/{name}/tag/{rest}": ("v1", {}),
     "POST /api/{kind}/{namespace}/{name}/super-squash/{rest}": ("main", {"json": {}}),
     "GET /api/{kind}/{namespace}/{name}/lfs-files": NOTHING,
+    "GET /api/{kind}/{namespace}/{name}/treesize/{rest}": ("main", {}),
+    "GET /api/{kind}/{namespace}/{name}/safetensors-metadata/{rest}": ("model.safetensors.index.json", {}),
     "POST /api/{kind}/{namespace}/{name}/lfs-files/batch": ("", {"json": {"deletions": {"sha": [OID]}}}),
     "GET /api/{kind}/{namespace}/{name}/xet-read-token/{rest}": ("main", {}),
     "GET /api/{kind}/{namespace}/{name}/xet-write-token/{rest}": ("main", {}),
@@ -167,8 +169,7 @@ NAMES_NO_REPO = {
 
 LISTS = {
     "GET /api/{kind}",
-    "GET /api/models-tags-by-type",
-    "GET /api/datasets-tags-by-type",
+    *("GET /api/models-tags-by-type", "GET /api/datasets-tags-by-type", "GET /api/tasks"),
     "GET /api/users/{name}/likes",
     "GET /api/v1/endpoints",
     *("GET /", "GET /{kind}", "GET /{kind}/-/facets", "GET /{name}", "GET /endpoints"),
@@ -208,7 +209,11 @@ ANSWER_THE_SAME_FOR_ANY_REPO = {
     *(f"{method} /api/{{kind}}/{{rest}}" for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
     *(f"{method} /api/{{rest}}" for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
     *(f"{method} /{{name}}/resolve/{{rest}}" for method in ("GET", "HEAD")),
-    *(f"{method} /oauth/{{rest}}" for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
+    *(
+        f"{method} /{word}/{{rest}}"
+        for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+        for word in ("oauth", "buckets", "kernels", "papers")
+    ),
     *(f"{method} {form}/info/lfs/locks" for method in ("GET", "POST") for form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}")),
     *(f"POST {form}/info/lfs/locks/verify" for form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}")),
 }  # fmt: skip
@@ -329,7 +334,7 @@ class TestLists:
         "path",
         [
             *(f"/api/{kind}?{query}" for kind in KINDS for query in ("search=no-list", "filter=a-secret-tag", "author=alice&full=true")),
-            *("/api/models-tags-by-type", "/api/datasets-tags-by-type", "/api/users/alice/likes", "/api/v1/endpoints"),
+            *("/api/models-tags-by-type", "/api/datasets-tags-by-type", "/api/tasks", "/api/users/alice/likes", "/api/v1/endpoints"),
             *(f"/{kind}{rest}" for kind in KINDS for rest in ("?search=no-list", "?author=alice", "/-/facets")),
             *("/", "/alice", "/endpoints"),
         ],

@@ -263,6 +263,13 @@ class Hub:
             raise EntryNotFound(path, repo.name, sha)
         return self._with_safety(entries) if expand else entries
 
+    def tree_size(self, repo: Repo, sha: str, path: str = "") -> int:
+        """Bytes of all files below a folder, or of one file."""
+        path = path.strip("/")
+        if path and (entry := self.entry(repo, sha, path)).type == "file":
+            return entry.size
+        return sum(entry.size for entry in self.list_tree(repo, sha, path, recursive=True))
+
     def paths_info(self, repo: Repo, sha: str, paths: Iterable[str], *, expand: bool = False) -> list[TreeEntry]:
         """Those that exist, each once, in the order asked."""
         files = self._files(repo, sha)

@@ -3,19 +3,24 @@
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.orm import Session
 
+from viveiro.accounts.types import Viewer
 from viveiro.api.hub.answers import json_answer
 from viveiro.api.hub.places import PlaceDep
 from viveiro.errors import NotFound, NotOffered, RepoNotFound
 from viveiro.http.dependencies import DatabaseDep, HubDep, ViewerDep
-from viveiro.hub.listing import tags_by_type
-from viveiro.locale import Sentence
+from viveiro.hub.listing import list_repos, tags_by_type
+from viveiro.hub.types import Repo, RepoQuery, RepoSort
+from viveiro.locale import Sentence, current_language
+from viveiro.ml.tasks import tasks
 from viveiro.types import RepoKind
 
 router = APIRouter(tags=["hub"])
 last_router = APIRouter(tags=["hub"], include_in_schema=False)
 """Matches whatever no other route did: included last."""
 
+POPULAR: Final = 5
 _ALL_METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -29,6 +34,30 @@ def model_tags(viewer: ViewerDep, database: DatabaseDep) -> Response:
 def dataset_tags(viewer: ViewerDep, database: DatabaseDep) -> Response:
     with database.read() as session:
         return json_answer(tags_by_type(session, viewer, RepoKind.DATASET))
+
+
+@router.get("/api/tasks")
+def list_tasks(viewer: ViewerDep, database: DatabaseDep) -> Response:
+    """What models here can do, each with the most downloaded ones: clients take the first where none was named."""
+    with database.read() as session:
+        found = {name: _popular(session, viewer, name) for name in tasks}
+    return json_answer(
+        {
+            name: {
+                "id": name,
+                "label": tasks[name].title[current_language()],
+                "models": [{"id": repo.name} for repo in repos],
+                "widgetModels": [repo.name for repo in repos],
+                **dict.fromkeys(("datasets", "spaces", "metrics", "libraries"), ()),
+            }
+            for name, repos in found.items()
+        }
+    )
+
+
+def _popular(session: Session, viewer: Viewer, task: str) -> list[Repo]:
+    query = RepoQuery(RepoKind.MODEL, pipeline_tag=task, sort=RepoSort.DOWNLOADS, limit=POPULAR)
+    return list_repos(session, viewer, query).repos
 
 
 @router.head("/api/telemetry/{topic:path}")
@@ -58,10 +87,8 @@ _NOT_OFFERED: Final = {
     "discussions": Sentence("discussions and pull requests"),
     "duplicate": Sentence("duplicating repos"),
     "user-access-request": Sentence("requests for access to gated repos"),
-    "safetensors-metadata": Sentence("metadata of safetensors; clients read it from the files"),
     "leaderboard": Sentence("leaderboards"),
     "compare": Sentence("comparing revisions"),
-    "treesize": Sentence("sizes of folders"),
     "resource-group": Sentence("resource groups"),
     **dict.fromkeys(
         ("secrets", "variables", "runtime", "hardware", "sleeptime", "pause", "restart", "dev-mode", "volumes", "logs"),
@@ -82,9 +109,10 @@ _NOT_OFFERED_ANYWHERE: Final = {
     "/api/buckets": Sentence("buckets"),
     "/api/jobs": Sentence("the Jobs API of huggingface.co; see viveiro jobs and viveiro runs"),
     "/api/scheduled-jobs": Sentence("scheduled jobs"),
-    "/api/kernels": Sentence("kernel repos"),
-    "/api/papers": Sentence("papers"),
-    "/api/daily_papers": Sentence("papers"),
+    "/api/resolve-cache": Sentence("a cache before its files; ask for them at /resolve/"),
+    "/buckets": Sentence("buckets"),
+    **dict.fromkeys(("/api/kernels", "/kernels"), Sentence("kernel repos")),
+    **dict.fromkeys(("/api/papers", "/api/daily_papers", "/papers"), Sentence("papers")),
     "/oauth": Sentence("signing in through a browser; use an access token: hf auth login --token hf_…"),
 }
 
@@ -102,6 +130,9 @@ async def unknown_repo_route(request: Request) -> Response:
 
 @last_router.api_route("/api/{rest:path}", methods=_ALL_METHODS)
 @last_router.api_route("/oauth/{rest:path}", methods=_ALL_METHODS)
+@last_router.api_route("/buckets/{rest:path}", methods=_ALL_METHODS)
+@last_router.api_route("/kernels/{rest:path}", methods=_ALL_METHODS)
+@last_router.api_route("/papers/{rest:path}", methods=_ALL_METHODS)
 async def unknown_route(request: Request) -> Response:
     path = request.url.path
     matches = (what for prefix, what in _NOT_OFFERED_ANYWHERE.items() if f"{path}/".startswith(f"{prefix}/"))

@@ -45,6 +45,14 @@ def list_tree(
     return json_answer([tree_entry(entry) for entry in shown], headers=headers)
 
 
+@router.get(REPO + "/treesize/{rest:path}")
+def tree_size(place: PlaceDep, viewer: ViewerDep, hub: HubDep) -> Response:
+    """How many bytes a folder's files have, or a file has: those of the content, not of pointers."""
+    repo = hub.get_repo(viewer, place.ref)
+    sha = hub.resolve(repo, place.revision)
+    return json_answer({"path": place.path or "/", "size": hub.tree_size(repo, sha, place.path)})
+
+
 async def _paths_info(request: Request) -> PathsInfo:
     """Python clients send a form, JavaScript ones JSON."""
     body = await _short_body(request)
