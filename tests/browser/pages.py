@@ -86,6 +86,8 @@ PAGES = (
     PageRow("/datasets/{site.dataset}/commits/main"),
     PageRow("/{site.model}/commit/{site.commit}"),
     PageRow("/datasets/{site.dataset}/commit/{site.dataset_commit}"),
+    PageRow("/{site.model}/duplicate"),
+    PageRow("/datasets/{site.dataset}/duplicate"),
     PageRow("/{site.model}/settings"),
     PageRow("/datasets/{site.dataset}/settings"),
 )

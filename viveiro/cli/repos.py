@@ -123,6 +123,29 @@ def update(
 
 
 @app.command()
+def duplicate(
+    name: NameArgument,
+    to: Annotated[
+        str | None,
+        typer.Argument(metavar="[[NAMESPACE/]NAME]", help="The copy's name; left out, the same in your namespace."),
+    ] = None,
+    kind: KindOption = RepoKind.MODEL,
+    visibility: VisibilityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A new repo with another's history. Large files are shared with it, not copied."""
+    with get_client() as client:
+        source = _repo_id(client, name)
+        wanted: dict[str, Any] = {"repository": str(_repo_id(client, to or source.name))}
+        if visibility is not None:
+            wanted["visibility"] = visibility
+        made = client.post(f"/api/{kind.plural}/{source}/duplicate", json=wanted)
+    if as_json:
+        print_json(made)
+    say("Created {url}, with the history of {source}.", url=made["url"], source=source)
+
+
+@app.command()
 def move(
     name: NameArgument,
     to: Annotated[str, typer.Argument(metavar="[NAMESPACE/]NAME", help="Its new name; alone, in the same namespace.")],

@@ -403,7 +403,7 @@ def rename_repo(session: Session, repo: Repo, ref: RepoRef, *, owner_id: int, at
     """Raises IntegrityError when the name is taken. False: the repo is gone, or was renamed by someone else meanwhile."""
     renamed = (
         update(RepoRow)
-        .where(RepoRow.id == repo.pk, RepoRow.name == repo.name)
+        .where(RepoRow.storage_key == repo.storage_key, RepoRow.name == repo.name)
         .values(name=str(ref.repo_id), folded_name=str(ref.repo_id).lower(), owner_id=owner_id)
     )
     if session.scalar(renamed.returning(RepoRow.id)) is None:

@@ -45,7 +45,7 @@ def list_lfs_files(ledger: Ledger, repo: Repo) -> list[LfsFile]:
     git = ledger.open(repo)
     files = [
         LfsFile(oid, path, pointer.oid, pointer.size, uploaded[pointer.oid][1], ref)
-        for oid, path, ref, pointer in _pointers_in(ledger, repo, git)
+        for oid, path, ref, pointer in pointers_in(git)
         if pointer.oid in uploaded  # a pointer to what was never here can only have come with an old backup
     ]
     named = {file.sha256 for file in files}
@@ -62,7 +62,7 @@ def delete_lfs_files(ledger: Ledger, viewer: Viewer, repo: Repo, file_ids: Colle
     """
     wanted = set(file_ids)
     with ledger.writing(repo) as git:
-        named = {oid: pointer for oid, _, _, pointer in _pointers_in(ledger, repo, git)}
+        named = {oid: pointer for oid, _, _, pointer in pointers_in(git)}
         doomed = wanted & named.keys()
         if doomed and not rewrite:
             raise InvalidInput(
@@ -75,7 +75,7 @@ def delete_lfs_files(ledger: Ledger, viewer: Viewer, repo: Repo, file_ids: Colle
                 _move(ledger, repo, git, moved, viewer)
         # Only now: content that a ref still names must stay with the repo.
         gone = {named[oid].oid for oid in doomed} | (wanted - named.keys())
-        still = {pointer.oid for _, _, _, pointer in _pointers_in(ledger, repo, git)}
+        still = {pointer.oid for _, _, _, pointer in pointers_in(git)}
         with ledger.database.write() as session:
             queries.take_back(session, repo.pk, gone - still)
 
@@ -87,12 +87,12 @@ def _move(ledger: Ledger, repo: Repo, git: pygit2.Repository, moved: RefUpdate, 
         raise Conflict("{ref} was changed by someone else this moment. Try again.", ref=moved.ref) from error
 
 
-def _pointers_in(ledger: Ledger, repo: Repo, git: pygit2.Repository) -> Iterator[tuple[str, str, str, LfsPointer]]:
+def pointers_in(git: pygit2.Repository) -> Iterator[tuple[str, str, str, LfsPointer]]:
     """(blob, path, ref, pointer), each blob once, under the first ref that reaches it: main, branches, the others."""
     before: list[str] = []
     known: set[str] = set()
     for ref in _refs_in_order(git):
-        for oid, path in _small_blobs(ledger.path(repo.storage_key), ref, before):
+        for oid, path in _small_blobs(Path(git.path), ref, before):
             if oid not in known and may_be_pointer(git.odb.read_header(oid)[1]):
                 known.add(oid)
                 pointer = parse_pointer(git.odb.read(oid)[1])

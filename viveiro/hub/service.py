@@ -15,6 +15,7 @@ from uuid import uuid4
 import pygit2
 from pygit2.enums import ObjectType
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from viveiro.accounts.service import can, may_see, record, require_namespace
 from viveiro.accounts.types import Viewer
@@ -41,7 +42,7 @@ from viveiro.hub.git import BRANCHES, MAIN, TAGS, create_bare_repository, write_
 from viveiro.hub.index import read_index
 from viveiro.hub.ledger import Ledger
 from viveiro.hub.trees import FILE, TreeItem, write_tree
-from viveiro.hub.types import Commit, LfsFile, Refs, RefUpdate, Repo, TreeEntry
+from viveiro.hub.types import Commit, Gate, LfsFile, Refs, RefUpdate, Repo, TreeEntry
 from viveiro.jobs.outbox import publish
 from viveiro.locale import Sentence
 from viveiro.settings import Settings
@@ -83,6 +84,26 @@ class Hub:
 
     def create_repo(self, viewer: Viewer, ref: RepoRef, *, visibility: Visibility = Visibility.PUBLIC) -> Repo:
         """A repo with its first commit. AlreadyExists carries the address of the one that is there, as a path."""
+        return self.make_repo(viewer, ref, lambda git: self._first_commit(viewer, ref.kind, git), visibility=visibility)
+
+    def make_repo(
+        self,
+        viewer: Viewer,
+        ref: RepoRef,
+        fill: Callable[[pygit2.Repository], None],
+        *,
+        visibility: Visibility,
+        gated: Gate | None = None,
+        also: Callable[[Session, int], None] = lambda _session, _pk: None,
+        **details: str,
+    ) -> Repo:
+        """`create_repo` with other beginnings.
+
+        Args:
+            fill: writes objects and refs into the new repository, which nobody else knows yet.
+            also: what else belongs to the transaction that makes it known, given its key.
+            details: for the audit log.
+        """
         if viewer.is_anonymous and not viewer.is_admin:
             raise NotAuthenticated
         with self.database.read() as session:
@@ -96,7 +117,18 @@ class Hub:
         # Files first: a crash before the row leaves a folder that the sweep finds, never a row without a folder.
         git = create_bare_repository(path)
         try:
-            self._register(viewer, ref, owner.id, key, visibility, git)
+            fill(git)
+            index, made = read_index(git, self.blobs, ref.kind, refs.commit_at(git, MAIN)), refs.list_refs(git)
+            now = self._clock()
+            with self.database.write() as session:
+                pk = queries.insert_repo(session, ref, owner_id=owner.id, key=key, visibility=visibility, at=now)
+                also(session, pk)
+                queries.write_index(session, pk, index, modified=now)
+                if gated is not None:
+                    queries.update_repo(session, pk, gated=gated)
+                record(session, viewer, "repo.create", str(ref), visibility=visibility, **details)
+                for each in (*made.branches, *made.tags):
+                    publish(session, RevisionPushed(pk, each.ref, None, each.target, viewer.user_id))
         except IntegrityError as error:
             shutil.rmtree(path, ignore_errors=True)
             raise _taken(ref) from error
@@ -105,26 +137,13 @@ class Hub:
             raise
         return self.get_repo(viewer, ref)
 
-    def _register(
-        self, viewer: Viewer, ref: RepoRef, owner_id: int, key: str, visibility: Visibility, git: pygit2.Repository
-    ) -> None:
-        head = self._first_commit(viewer, ref.kind, git)
-        index = read_index(git, self.blobs, ref.kind, head)
-        now = self._clock()
-        with self.database.write() as session:
-            pk = queries.insert_repo(session, ref, owner_id=owner_id, key=key, visibility=visibility, at=now)
-            queries.write_index(session, pk, index, modified=now)
-            record(session, viewer, "repo.create", str(ref), visibility=visibility)
-            publish(session, RevisionPushed(pk, MAIN, None, head, viewer.user_id))
-
-    def _first_commit(self, viewer: Viewer, kind: RepoKind, git: pygit2.Repository) -> str:
+    def _first_commit(self, viewer: Viewer, kind: RepoKind, git: pygit2.Repository) -> None:
         media = patterns.MEDIA if kind is RepoKind.DATASET else ()
         attributes = patterns.attributes_file((*patterns.LFS_BY_DEFAULT, *media)).encode()
         blob = write_object(git, ObjectType.BLOB, attributes)
         tree = write_tree(git, [TreeItem(".gitattributes", FILE, blob)])
         head = write_commit(git, signature(viewer, self._clock()), "initial commit", tree, [])
         refs.compare_and_swap(git, MAIN, None, head)
-        return head
 
     def get_repo(self, viewer: Viewer, ref: RepoRef, action: Action = Action.READ, *, follow: bool = False) -> Repo:
         """READ is for what a page about the repo shows; the files of a gated repo take `require_files` besides.
@@ -164,7 +183,7 @@ class Hub:
         ref: RepoRef,
         *,
         visibility: Visibility | None = None,
-        gated: Literal["auto", "manual", False] | None = None,
+        gated: Gate | Literal[False] | None = None,
     ) -> Repo:
         """None leaves things as they are; `gated=False` opens the repo."""
         repo = self.get_repo(viewer, ref, Action.ADMIN)

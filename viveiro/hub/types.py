@@ -10,6 +10,9 @@ from viveiro.hub.pickle_imports import PickleImport, Verdict
 from viveiro.hub.pickles import Scan, Trouble
 from viveiro.types import RepoKind, RepoRef, Resource, Visibility
 
+Gate: TypeAlias = Literal["auto", "manual"]
+"""How someone who asks for the files of a gated repo is let in: at once, or by its owner."""
+
 
 @dataclass(frozen=True, slots=True)
 class Repo:
@@ -20,7 +23,7 @@ class Repo:
     owner_id: int
     storage_key: str
     visibility: Visibility
-    gated: Literal["auto", "manual"] | None
+    gated: Gate | None
     created_at: datetime
     last_modified: datetime
     head_sha: str | None

@@ -24,6 +24,7 @@ ROUTERS: Final = (
     "viveiro.web.lists",
     "viveiro.web.new_repo",
     "viveiro.web.repo_settings",
+    "viveiro.web.duplicating",
     "viveiro.web.new_run",
     "viveiro.web.runs",
     "viveiro.web.endpoints",

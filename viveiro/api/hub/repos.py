@@ -9,11 +9,22 @@ from fastapi import APIRouter, Request, Response
 from viveiro.accounts.types import Viewer
 from viveiro.api.hub.answers import json_answer, page_url
 from viveiro.api.hub.places import REPO, PlaceDep
-from viveiro.api.hub.schemas import CreateRepo, MoveRepo, Preupload, PreuploadFile, RepoName, RepoSettings, ValidateYaml
+from viveiro.api.hub.schemas import (
+    CreateRepo,
+    DuplicateRepo,
+    MoveRepo,
+    NewRepo,
+    Preupload,
+    PreuploadFile,
+    RepoName,
+    RepoSettings,
+    ValidateYaml,
+)
 from viveiro.errors import AlreadyExists, InvalidInput, NotAuthenticated, NotOffered
 from viveiro.http.dependencies import HubDep, SettingsDep, SignedInDep, ViewerDep
 from viveiro.http.urls import public_url
 from viveiro.hub.cards import check_card
+from viveiro.hub.duplicating import duplicate_repo
 from viveiro.hub.moving import move_repo
 from viveiro.hub.paths import check_path
 from viveiro.hub.patterns import is_ignored, lfs_patterns
@@ -38,7 +49,20 @@ def create(body: CreateRepo, request: Request, viewer: ViewerDep, hub: HubDep) -
         # Clients that said exist_ok read the address of the one that exists.
         url = error.url and public_url(request) + error.url
         raise AlreadyExists(error.template, url=url, **error.fields) from error
-    return json_answer({"url": page_url(public_url(request), repo), "name": repo.name, "id": str(repo.pk)})
+    return json_answer(_made(request, repo))
+
+
+@router.post(REPO + "/duplicate")
+def duplicate(body: DuplicateRepo, request: Request, place: PlaceDep, viewer: SignedInDep, hub: HubDep) -> Response:
+    """Large files are there at once: they are shared with the original, not copied."""
+    _refuse_what_would_be_forgotten(body)
+    visibility = _visibility(body.visibility, body.private)
+    repo = duplicate_repo(hub, viewer, place.ref, RepoId.parse(body.repository), visibility=visibility)
+    return json_answer({**_made(request, repo), "filesCopyPending": False})
+
+
+def _made(request: Request, repo: Repo) -> dict[str, Any]:
+    return {"url": page_url(public_url(request), repo), "name": repo.name, "id": str(repo.pk)}
 
 
 @router.delete("/api/repos/delete")
@@ -62,7 +86,7 @@ def _named(body: RepoName, viewer: Viewer) -> RepoRef:
     return RepoRef(body.kind, RepoId.parse(body.name if "/" in body.name else f"{namespace}/{body.name}"))
 
 
-def _refuse_what_would_be_forgotten(body: CreateRepo) -> None:
+def _refuse_what_would_be_forgotten(body: NewRepo) -> None:
     asked = [name for name in _SPACE_FEATURES if getattr(body, name)]
     if asked:
         raise NotOffered(

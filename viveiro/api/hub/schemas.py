@@ -33,7 +33,9 @@ class MoveRepo(Schema):
     kind: RepoKind = Field(RepoKind.MODEL, alias="type")
 
 
-class CreateRepo(RepoName):
+class NewRepo(Schema):
+    """What may be said of a repo that is yet to be."""
+
     visibility: str | None = None
     private: bool | None = None
     sdk: str | None = None
@@ -43,6 +45,16 @@ class CreateRepo(RepoName):
     variables: list[Any] | None = None
     volumes: list[Any] | None = None
     resource_group: str | None = Field(None, alias="resourceGroupId")
+
+
+class CreateRepo(RepoName, NewRepo):
+    pass
+
+
+class DuplicateRepo(NewRepo):
+    """`repository`: the name of the copy, whole."""
+
+    repository: str
 
 
 class RepoSettings(Schema):
