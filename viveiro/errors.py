@@ -12,9 +12,9 @@
     │   ├── RepoNotFound  RevisionNotFound  EntryNotFound
     │   │   └── RepoMoved (307)             └── NothingToDelete
     │   ├── BlobNotFound           the index knows it, the store does not
-    │   └── UserNotFound  JobNotFound  …
+    │   └── UserNotFound  JobNotFound  DiscussionNotFound  …
     ├── Conflict (409)              the world already holds something that excludes this
-    │   └── AlreadyExists  LeaseLost  JobCancelled
+    │   └── AlreadyExists  MergeConflict  LeaseLost  JobCancelled
     ├── StaleParent (412)           the branch moved under the caller
     ├── TooLarge (413)
     ├── RangeNotSatisfiable (416)
@@ -215,8 +215,24 @@ class JobNotFound(NotFound):
         super().__init__("No job {job_id}, or it is not yours. To see yours: viveiro jobs list", job_id=job_id)
 
 
+class DiscussionNotFound(NotFound):
+    def __init__(self, number: int, repo_id: object) -> None:
+        super().__init__("{repo_id} has no discussion or pull request {number}.", number=number, repo_id=repo_id)
+
+
 class Conflict(ViveiroError):
     status = 409
+
+
+class MergeConflict(Conflict):
+    def __init__(self, branch: str, paths: Sequence[str]) -> None:
+        super().__init__(
+            "This cannot be merged by itself: {branch} has changed too, in {paths}. Bring the pull request up to date first: "
+            "commit to it what these files should be.",
+            branch=branch,
+            paths=", ".join(paths[:20]) + (" …" if len(paths) > 20 else ""),
+        )
+        self.paths = tuple(paths)
 
 
 class LeaseLost(Conflict):

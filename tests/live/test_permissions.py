@@ -53,6 +53,7 @@ class Asked:
 
     def fill(self, template: str, rest: str) -> str:
         values = {"kind": self.kind, "namespace": self.namespace, "name": self.name, "rest": rest, "job_id": "0" * 24}
+        values |= {"number": "1", "comment_id": f"{1:024x}"}
         return template.format(**values)
 
 
@@ -87,6 +88,15 @@ ABOUT_A_REPO: dict[str, Request] = {
     "GET /api/{kind}/{namespace}/{name}/treesize/{rest}": ("main", {}),
     "GET /api/{kind}/{namespace}/{name}/safetensors-metadata/{rest}": ("model.safetensors.index.json", {}),
     "POST /api/{kind}/{namespace}/{name}/lfs-files/batch": ("", {"json": {"deletions": {"sha": [OID]}}}),
+    "GET /api/{kind}/{namespace}/{name}/discussions": NOTHING,
+    "POST /api/{kind}/{namespace}/{name}/discussions": ("", {"json": {"title": "Hello", "pullRequest": True}}),
+    "GET /api/{kind}/{namespace}/{name}/discussions/{number}": ("", {"params": {"diff": "1"}}),
+    "POST /api/{kind}/{namespace}/{name}/discussions/{number}/comment": ("", {"json": {"comment": "Hello"}}),
+    "POST /api/{kind}/{namespace}/{name}/discussions/{number}/comment/{comment_id}/edit": ("", {"json": {"content": "Hello"}}),
+    "POST /api/{kind}/{namespace}/{name}/discussions/{number}/comment/{comment_id}/hide": NOTHING,
+    "POST /api/{kind}/{namespace}/{name}/discussions/{number}/title": ("", {"json": {"title": "Hello"}}),
+    "POST /api/{kind}/{namespace}/{name}/discussions/{number}/status": ("", {"json": {"status": "closed"}}),
+    "POST /api/{kind}/{namespace}/{name}/discussions/{number}/merge": NOTHING,
     "GET /api/{kind}/{namespace}/{name}/xet-read-token/{rest}": ("main", {}),
     "GET /api/{kind}/{namespace}/{name}/xet-write-token/{rest}": ("main", {}),
     "POST /models/{namespace}/{name}": ("", {"json": {"inputs": "text"}}),
@@ -162,6 +172,7 @@ NAMES_NO_REPO = {
     *("DELETE /api/v1/orgs/{name}/members/{user}", "GET /api/v1/tokens", "POST /api/v1/tokens"),
     *("PATCH /api/v1/tokens/{name}", "DELETE /api/v1/tokens/{name}"),
     *("GET /api/users/{name}/overview", "GET /api/organizations/{name}/overview", "GET /api/organizations/{name}/members"),
+    "POST /uploads",
     *("GET /favicon.ico", "GET /static/{version}/{name}", "GET /-/design", "POST /-/preferences"),
     *("GET /login", "POST /login", "POST /logout", "GET /new", "POST /runs/new/data"),
     *("GET /-/welcome", "POST /-/welcome/password", "POST /-/welcome/token"),
@@ -208,6 +219,9 @@ BY_SIGNED_LINK = {
 }
 """They know neither repo nor viewer but through a link that the batch route signed: `TestSignedLinks`."""
 
+BY_SECRET_ADDRESS = {"GET /uploads/{attachment_id}", "HEAD /uploads/{attachment_id}"}
+"""What was attached to a comment is found by whoever was shown its address, which nobody can guess: `test_discussions.py`."""
+
 ANSWER_THE_SAME_FOR_ANY_REPO = {
     *(f"{method} /api/{{kind}}/{{rest}}" for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
     *(f"{method} /api/{{rest}}" for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
@@ -230,6 +244,7 @@ def test_every_route_is_accounted_for(tmp_path: Path) -> None:
     app = create_app(Settings(data_dir=tmp_path, secret_key="x" * 32))
     routes = {f"{method} {route.path_format}" for route in iter_route_contexts(app.routes) for method in route.methods}
     known = NAMES_NO_REPO | LISTS | ADMINISTRATORS_ONLY | OWNERS_ONLY | BY_SIGNED_LINK | ANSWER_THE_SAME_FOR_ANY_REPO
+    known |= BY_SECRET_ADDRESS
     assert routes == known | ABOUT_A_REPO.keys()
 
 
@@ -284,6 +299,7 @@ def _make_private(alice: HfApi, asked: Asked) -> None:
     alice.upload_file(path_or_fileobj=BIG, path_in_repo="big.bin", repo_id=asked.repo_id, repo_type=kind)
     alice.create_branch(asked.repo_id, branch="work", repo_type=kind)
     alice.create_tag(asked.repo_id, tag="v1", repo_type=kind)
+    alice.create_pull_request(asked.repo_id, title="Between us", repo_type=kind)
 
 
 def _ask(server: RunningServer, route: str, asked: Asked, token: str | None) -> httpx.Response:

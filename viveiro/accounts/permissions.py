@@ -34,6 +34,16 @@ def may_take_part(viewer: Viewer, resource: Resource) -> bool:
     return not viewer.is_anonymous and may_see(viewer, resource) and _token_can(viewer.scope, Action.WRITE, resource)
 
 
+def may_speak(viewer: Viewer) -> bool:
+    """Whether there is anything at all that this viewer may take part in."""
+    scope = viewer.scope
+    if viewer.is_anonymous:
+        return False
+    if scope is None or scope.role is TokenRole.WRITE:
+        return True
+    return any(_includes(granted, Action.WRITE) for grant in scope.grants for granted in grant.actions)
+
+
 def may_infer(viewer: Viewer, resource: Resource) -> bool:
     """Whether this viewer may have the resource's model compute: that costs, so a stranger may not even if it is public."""
     if viewer.is_anonymous and not viewer.is_admin:

@@ -27,7 +27,7 @@ from viveiro.accounts.audit import list_audit, record
 from viveiro.accounts.first_steps import chose_password, made_token, signs_in_for_the_first_time
 from viveiro.accounts.names import check_name
 from viveiro.accounts.passwords import hash_password
-from viveiro.accounts.permissions import acts_in_full, can, may_infer, may_see, may_take_part
+from viveiro.accounts.permissions import acts_in_full, can, may_infer, may_see, may_speak, may_take_part
 from viveiro.accounts.sign_in import authenticate_password, authenticate_session, sign_in, sign_out
 from viveiro.accounts.tables import AccountRow, MembershipRow
 from viveiro.accounts.types import SYSTEM, Account, AccountKind, Membership, Role, Viewer
@@ -59,6 +59,7 @@ __all__ = [
     "made_token",
     "may_infer",
     "may_see",
+    "may_speak",
     "may_take_part",
     "memberships_of",
     "move_grants",

@@ -9,6 +9,7 @@ from viveiro.accounts.types import Viewer
 from viveiro.db import Database
 from viveiro.errors import Forbidden, NotAuthenticated
 from viveiro.http.sign_in import viewer_of
+from viveiro.hub.discussions.service import Discussions
 from viveiro.hub.facets import Facets
 from viveiro.hub.service import Hub
 from viveiro.serving.admissions import Admissions
@@ -39,6 +40,10 @@ async def _hub(request: Request) -> Hub:
     return hub
 
 
+async def _discussions(request: Request) -> Discussions:
+    return Discussions(request.app.state.hub)
+
+
 async def _hosts(request: Request) -> Hosts:
     hosts: Hosts = request.app.state.hosts
     return hosts
@@ -62,6 +67,7 @@ SettingsDep = Annotated[Settings, Depends(_settings)]
 DatabaseDep = Annotated[Database, Depends(_database)]
 BlobsDep = Annotated[BlobStore, Depends(_blobs)]
 HubDep = Annotated[Hub, Depends(_hub)]
+DiscussionsDep = Annotated[Discussions, Depends(_discussions)]
 FacetsDep = Annotated[Facets, Depends(_facets)]
 HostsDep = Annotated[Hosts, Depends(_hosts)]
 AdmissionsDep = Annotated[Admissions, Depends(_admissions)]

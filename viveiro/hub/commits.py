@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
 import pygit2
 from pygit2.enums import ObjectType
+from sqlalchemy.orm import Session
 
 from viveiro.accounts.types import Viewer
 from viveiro.errors import Conflict, InvalidInput, NothingToDelete, RevisionNotFound, StaleParent, Unprocessable
@@ -37,17 +39,51 @@ ATTRIBUTES: Final = ".gitattributes"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
+@dataclass(frozen=True)
+class Onto:
+    """Where a commit goes: on top of a ref, as its new head. `guard` is asked besides the one of whoever commits."""
+
+    ledger: Ledger
+    viewer: Viewer
+    repo: Repo
+    ref: str
+    guard: Guard | None = None
+
+    def head(self, git: pygit2.Repository, parent: str | None) -> str:
+        """What the commit is made upon."""
+        head = refs.commit_at(git, self.ref)
+        if head is None:
+            raise RevisionNotFound(self.ref, self.repo.name)
+        if parent is not None and not head.startswith(parent.lower()):
+            raise StaleParent
+        return head
+
+    def accept_nothing(self) -> None:
+        """Raises when a commit that changes nothing cannot be taken for the head."""
+
+    def take(self, git: pygit2.Repository, head: str, made: str, guard: Guard | None) -> None:
+        """Raises RefMoved when somebody else's commit was there first."""
+
+        def both(session: Session) -> None:
+            for ask in (guard, self.guard):
+                if ask is not None:
+                    ask(session)
+
+        self.ledger.move(self.repo, git, RefUpdate(self.ref, head, made), self.viewer.user_id, both)
+
+
 class CommitBuilder:
     """One commit in the making. Nothing of it can be seen before `finish`; a builder that is dropped leaves nothing.
 
     Deletions come before additions: a folder may be deleted and filled anew in one commit.
     """
 
-    def __init__(self, ledger: Ledger, viewer: Viewer, repo: Repo, ref: str, *, large_bytes: int) -> None:
-        self._ledger = ledger
-        self._viewer = viewer
-        self._repo = repo
-        self._ref = ref
+    def __init__(self, into: Onto, *, large_bytes: int) -> None:
+        self._into = into
+        self._ledger = ledger = into.ledger
+        self._viewer = into.viewer
+        self._repo = repo = into.repo
+        self._ref = into.ref
         self._large_bytes = large_bytes
         self._git = ledger.open(repo)
         self._edit = Edit()
@@ -148,18 +184,15 @@ class CommitBuilder:
             self._edit.at(file.path).put = write_object(self._git, ObjectType.BLOB, format_pointer(file.oid, size))
 
     def _put_on_head(self, git: pygit2.Repository, message: str, parent: str | None, guard: Guard | None) -> Commit:
-        head = refs.commit_at(git, self._ref)
-        if head is None:
-            raise RevisionNotFound(self._ref, self._repo.name)
-        if parent is not None and not head.startswith(parent.lower()):
-            raise StaleParent
+        head = self._into.head(git, parent)
         before = tree_of(git, head)
         after = self._edited(git, before)
         if after == before:
+            self._into.accept_nothing()
             return history.read_commit(git, head)
-        author = signature(self._viewer, self._ledger.clock())
+        author = signature(self._viewer.name, self._ledger.clock())
         made = write_commit(git, author, message, self._covered(git, after), [head])
-        self._ledger.move(self._repo, git, RefUpdate(self._ref, head, made), self._viewer.user_id, guard)
+        self._into.take(git, head, made, guard)
         return history.read_commit(git, made)
 
     def _edited(self, git: pygit2.Repository, tree: str) -> str:
@@ -209,6 +242,6 @@ def message_of(summary: str, description: str = "") -> str:
     return text.replace("\0", "").encode("utf-8", "replace").decode()[:MAX_MESSAGE_CHARS]
 
 
-def signature(viewer: Viewer, at: datetime) -> pygit2.Signature:
-    name = viewer.name or "viveiro"
+def signature(name: str | None, at: datetime) -> pygit2.Signature:
+    name = name or "viveiro"
     return pygit2.Signature(name, f"{name}@users.noreply.invalid", int(at.timestamp()), 0)

@@ -1,4 +1,4 @@
-"""What a commit changed, bounded: however large the commit, the answer is made in a moment and fits on a page."""
+"""What a commit or a pull request changes, bounded: however much it is, the answer is made in a moment and fits on a page."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ MOST_LINES_PER_FILE: Final = 500
 MOST_CHARS_PER_LINE: Final = 500
 MOST_BYTES_COMPARED: Final = 2**18
 """Of one side of a file. Larger ones are not compared: nobody reads a vocabulary line by line."""
+MOST_BYTES_UNIFIED: Final = 2**22
+"""Of a whole diff as text."""
 MOST_RENAMES: Final = 200
 """Files added or deleted. Among more than these, renames are not looked for."""
 
@@ -94,10 +96,9 @@ class FileDiff:
 
 
 @dataclass(frozen=True, slots=True)
-class CommitDiff:
-    """Against the first parent; for a first commit, against nothing."""
+class Diff:
+    """Between two commits."""
 
-    commit: Commit
     files: tuple[FileDiff, ...]
     files_changed: int
     """All of them, also those that `files` leaves out."""
@@ -116,18 +117,55 @@ class CommitDiff:
         return sum(file.deletions or 0 for file in self.files)
 
 
+@dataclass(frozen=True, slots=True)
+class CommitDiff(Diff):
+    """Against the first parent; for a first commit, against nothing."""
+
+    commit: Commit
+
+
 def diff_commit(git: pygit2.Repository, sha: str) -> CommitDiff:
+    commit = _commit(git, sha)
+    first = commit.parents[0].tree if commit.parent_ids else None
+    found = _described(git, first.diff_to_tree(commit.tree) if first else commit.tree.diff_to_tree(swap=True))
+    return CommitDiff(found.files, found.files_changed, describe(commit))
+
+
+def diff_commits(git: pygit2.Repository, before: str, after: str) -> Diff:
+    """From one commit to the other, whatever lies between."""
+    return _described(git, _commit(git, before).tree.diff_to_tree(_commit(git, after).tree))
+
+
+def unified_diff(git: pygit2.Repository, before: str, after: str) -> str:
+    """As `git diff` says it: of the first files, and as long as a page could show it. What is not UTF-8 is replaced."""
+    diff = _commit(git, before).tree.diff_to_tree(_commit(git, after).tree)
+    _find_renames(git, diff)
+    room, told = MOST_BYTES_UNIFIED, []
+    for number, delta in enumerate(islice(diff.deltas, MOST_FILES)):
+        patch = diff[number] if _is_small(git, delta) else None
+        data = patch.data if patch is not None else _heading(delta)
+        room -= len(data)
+        if room < 0:
+            break
+        told.append(data)
+    return b"".join(told).decode("utf-8", "replace")
+
+
+def _heading(delta: pygit2.DiffDelta) -> bytes:
+    """What git says of a file that it does not compare."""
+    old, new = b"a/" + delta.old_file.raw_path, b"b/" + delta.new_file.raw_path
+    return b"diff --git %s %s\nBinary files %s and %s differ\n" % (old, new, old, new)
+
+
+def _commit(git: pygit2.Repository, sha: str) -> pygit2.Commit:
     commit = git[sha]
     assert isinstance(commit, pygit2.Commit)
-    diff = _diff(commit)
+    return commit
+
+
+def _described(git: pygit2.Repository, diff: pygit2.Diff) -> Diff:
     _find_renames(git, diff)
-    return CommitDiff(describe(commit), tuple(_files(git, diff)), len(diff))
-
-
-def _diff(commit: pygit2.Commit) -> pygit2.Diff:
-    if not commit.parent_ids:
-        return commit.tree.diff_to_tree(swap=True)
-    return commit.parents[0].tree.diff_to_tree(commit.tree)
+    return Diff(tuple(_files(git, diff)), len(diff))
 
 
 def _find_renames(git: pygit2.Repository, diff: pygit2.Diff) -> None:

@@ -18,7 +18,10 @@ from pygit2.enums import ObjectType
 
 from viveiro.errors import RepoNotFound
 from viveiro.hub import queries, refs
+from viveiro.hub.discussions import queries as discussions
+from viveiro.hub.discussions.types import Discussion, NewCommit, Opening, Status
 from viveiro.hub.git import MAIN, environment
+from viveiro.hub.history import read_commit
 from viveiro.hub.index import read_index
 from viveiro.hub.lfs import parse_pointer
 from viveiro.hub.service import Hub
@@ -35,6 +38,8 @@ class Fault(StrEnum):
     DAMAGED_CONTENT = "damaged-content"
     UNKNOWN_CONTENT = "unknown-content"
     STALE_INDEX = "stale-index"
+    MISSING_PULL_REQUEST = "missing-pull-request"
+    UNKNOWN_PULL_REQUEST = "unknown-pull-request"
     LEFTOVER_PUSH = "leftover-push"
     LEFTOVER_FOLDER = "leftover-folder"
     LEFTOVER_CONTENT = "leftover-content"
@@ -108,7 +113,12 @@ class _RepoCheck:
         walk = _Walk(git)
         for finding in (*walk.findings(), *_second_opinion(self._hub.repo_path(self._repo), walk)):
             yield replace(finding, repo=str(self._repo.ref))
-        for finding in (*self._check_content(walk.pointers), *self._check_index(), *self._check_pushes()):
+        for finding in (
+            *self._check_content(walk.pointers),
+            *self._check_index(),
+            *self._check_pull_requests(),
+            *self._check_pushes(),
+        ):
             yield replace(finding, repo=str(self._repo.ref))
 
     def _still_listed(self) -> bool:
@@ -169,6 +179,49 @@ class _RepoCheck:
         if stored.head_sha == index.head_sha:
             says = Sentence("What the index says about card, tags or weights is not what the files say.")
         yield Finding(Fault.STALE_INDEX, says, ref=MAIN, oid=index.head_sha, repaired=self._repair)
+
+    def _check_pull_requests(self) -> Iterator[Finding]:
+        """Each has its ref, and each ref its pull request. Under the writer's lock, as above."""
+        try:
+            with self._hub.ledger.writing(self._repo) as git:
+                with self._hub.database.read() as session:
+                    known = {found.ref: found for found in discussions.pull_requests(session, self._repo.pk)}
+                refs_there = {ref for ref in git.references if refs.pull_request_number(ref) is not None}
+                for ref in sorted(known.keys() - refs_there):
+                    says = Sentence("The pull request is known, and its ref is gone.")
+                    repaired = self._repair and self._put_back(git, known[ref])
+                    yield Finding(Fault.MISSING_PULL_REQUEST, says, ref=ref, repaired=repaired)
+                for ref in sorted(refs_there - known.keys()):
+                    says = Sentence("Git has this pull request, and the index does not know it.")
+                    repaired = self._repair and self._make_known(git, ref)
+                    yield Finding(Fault.UNKNOWN_PULL_REQUEST, says, ref=ref, repaired=repaired)
+        except RepoNotFound:
+            return
+
+    def _put_back(self, git: pygit2.Repository, pull_request: Discussion) -> bool:
+        """At the last commit that was told of, where git still has it."""
+        with self._hub.database.read() as session:
+            told = [each.oid for each in discussions.events(session, pull_request.pk) if isinstance(each, NewCommit)]
+        last = next((oid for oid in (*reversed(told), pull_request.start_sha) if oid is not None and oid in git), None)
+        if last is None:
+            return False
+        refs.compare_and_swap(git, pull_request.ref, None, last)
+        return True
+
+    def _make_known(self, git: pygit2.Repository, ref: str) -> bool:
+        """By what git tells: its last commit's title, nobody for an author, and main for its branch."""
+        number, head = refs.pull_request_number(ref), refs.commit_at(git, ref)
+        with self._hub.database.write() as session:
+            if number is None or head is None or discussions.is_taken(session, self._repo.pk, number):
+                return False
+            main = refs.commit_at(git, MAIN)
+            start = git.merge_base(main, head) if main is not None else None
+            opening = Opening(
+                read_commit(git, head).title[:200] or ref, "", Status.OPEN, MAIN, start_sha=str(start or head)
+            )
+            at = self._hub.ledger.clock()
+            discussions.insert(session, self._repo.pk, opening, None, at, status=Status.OPEN, number=number)
+        return True
 
     def _check_pushes(self) -> Iterator[Finding]:
         with self._hub.database.read() as session:
@@ -291,11 +344,14 @@ def _check_blob(hub: Hub, sha256: str, size: int, *, repair: bool) -> Iterator[F
         return
     with hub.database.read() as session:
         users = queries.users_of_blob(session, sha256)
+        is_attached = discussions.is_attached(session, sha256)
     fault = Fault.MISSING_CONTENT if actual is None else Fault.DAMAGED_CONTENT
     says = Sentence("The index promises {size} bytes, the store has {actual}.", size=size, actual=actual or 0)
     for repo in users:
         yield Finding(fault, says, repo=repo, oid=sha256)
-    if not users:
+    if not users and is_attached:
+        yield Finding(fault, says, oid=sha256)
+    elif not users:
         if repair:
             with hub.database.write() as session:
                 queries.delete_unused_blob(session, sha256)

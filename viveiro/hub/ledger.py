@@ -18,6 +18,8 @@ from viveiro.db import Database
 from viveiro.errors import RepoNotFound
 from viveiro.events import RevisionPushed
 from viveiro.hub import queries, refs
+from viveiro.hub.discussions import queries as discussions
+from viveiro.hub.discussions import settling
 from viveiro.hub.git import MAIN, full_disk_said, open_bare, repository_path, writer_lock
 from viveiro.hub.index import read_index
 from viveiro.hub.tables import PendingPushRow
@@ -70,11 +72,15 @@ class Ledger:
         guard: Guard | None = None,
     ) -> None:
         """Inside `writing`. Raises RefMoved, having changed nothing, when a push by git came first."""
-        noted = self.announce(repo, [moved], pusher_id, guard)
+        self.carry_out(repo, git, moved, self.announce(repo, [moved], pusher_id, guard))
+
+    def carry_out(self, repo: Repo, git: pygit2.Repository, moved: RefUpdate, noted: Sequence[int]) -> None:
+        """The second half of `move`, of what was announced as these pending rows."""
         try:
             refs.compare_and_swap(git, moved.ref, moved.old_sha, moved.new_sha)
         except Exception:
             with self.database.write() as session:
+                settling.withdraw(session, discussions.intents(session, noted).values())
                 queries.delete_pending(session, noted)
             raise
         self._settle(repo, git)
@@ -103,13 +109,20 @@ class Ledger:
         # Git and the blob store are read before the transaction begins.
         main_moved = any(row.ref == MAIN for row in moved)
         index = read_index(git, self.blobs, repo.kind, refs.commit_at(git, MAIN)) if main_moved else None
+        with self.database.read() as session:
+            commits = settling.read_commits(session, git, repo.pk, moved)
         with self.database.write() as session:
+            now = self.clock()
             if index is not None:
-                queries.write_index(session, repo.pk, index, modified=self.clock())
-            ours = queries.delete_pending(session, [*(row.id for row in moved), *dropped])
-            for row in moved:
-                if row.id in ours:
-                    publish(session, RevisionPushed(repo.pk, row.ref, row.old_sha, row.new_sha, row.pusher_id))
+                queries.write_index(session, repo.pk, index, modified=now)
+            settled = [*(row.id for row in moved), *dropped]
+            intents = discussions.intents(session, settled)
+            ours = queries.delete_pending(session, settled)
+            news = [row for row in moved if row.id in ours]
+            settling.settle(session, repo.pk, news, intents, commits, now)
+            settling.withdraw(session, [intents[row_id] for row_id in ours & intents.keys() if row_id in dropped])
+            for row in news:
+                publish(session, RevisionPushed(repo.pk, row.ref, row.old_sha, row.new_sha, row.pusher_id))
 
 
 def _has_happened(git: pygit2.Repository, row: PendingPushRow) -> bool:

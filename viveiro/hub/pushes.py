@@ -46,6 +46,10 @@ def _ref_problems(update: RefUpdate) -> Iterator[Sentence]:
             refs.check_name(update.ref.removeprefix(prefix), prefix)
         except InvalidName as error:
             yield error.sentence
+    elif refs.pull_request_number(update.ref) is not None:
+        # That there is such a pull request was looked at before.
+        if update.new_sha is None or update.old_sha is None:
+            yield Sentence("{ref}: pull requests are neither opened nor deleted by a push.", ref=update.ref)
     else:
         yield Sentence("{ref}: only branches (refs/heads/…) and tags (refs/tags/…) can be pushed.", ref=update.ref)
 

@@ -30,6 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from viveiro.accounts.tables import AccountRow
 from viveiro.accounts.types import TokenRole, TokenScope, Viewer
 from viveiro.db import Base, utc_now
+from viveiro.hub.discussions.tables import AttachmentRow
 from viveiro.hub.pickle_imports import PickleImport
 from viveiro.hub.pickles import Scan, Trouble
 from viveiro.hub.tables import (
@@ -592,7 +593,10 @@ def delete_unused_blob(session: Session, sha256: str) -> bool:
 
 
 def _is_granted() -> ColumnElement[bool]:
-    return exists().where(RepoBlobRow.sha256 == BlobRow.sha256)
+    """To a repo, or as a picture in what is said about one."""
+    return or_(
+        exists().where(RepoBlobRow.sha256 == BlobRow.sha256), exists().where(AttachmentRow.sha256 == BlobRow.sha256)
+    )
 
 
 def grant(session: Session, pk: int, oids: Iterable[str]) -> None:

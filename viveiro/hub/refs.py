@@ -12,6 +12,7 @@ from viveiro.hub.types import GitRef, Refs
 
 _OID: Final = re.compile(r"[0-9a-fA-F]{7,40}")
 _FULL_OID: Final = re.compile(r"[0-9a-fA-F]{40}")
+_PULL_REQUEST: Final = re.compile(rf"{PULL_REQUESTS}([1-9][0-9]{{0,8}})")
 MAX_REF_BYTES: Final = 244
 """What a file name leaves beside git's own `.lock` suffix."""
 
@@ -89,6 +90,17 @@ def list_refs(git: pygit2.Repository) -> Refs:
             found[prefix].append(GitRef(name=ref.removeprefix(prefix), ref=ref, target=sha))
     pull_requests = sorted(found[PULL_REQUESTS], key=lambda ref: (len(ref.name), ref.name))
     return Refs(tuple(found[BRANCHES]), tuple(found[TAGS]), tuple(pull_requests))
+
+
+def pull_request_number(ref: str) -> int | None:
+    """1 for `refs/pr/1`. None: that is no pull request's ref."""
+    found = _PULL_REQUEST.fullmatch(ref)
+    return int(found[1]) if found else None
+
+
+def highest_pull_request(git: pygit2.Repository) -> int:
+    """0: there is none."""
+    return max((pull_request_number(ref) or 0 for ref in git.references), default=0)
 
 
 class RefMoved(Exception):

@@ -32,7 +32,7 @@ def squash(ledger: Ledger, viewer: Viewer, repo: Repo, revision: str, message: s
         head = refs.commit_at(git, ref) if ref is not None else None
         if ref is None or head is None:
             raise RevisionNotFound(revision, repo.name)
-        author = signature(viewer, ledger.clock())
+        author = signature(viewer.name, ledger.clock())
         made = write_commit(git, author, message_of(message), tree_of(git, head), [])
         _move(ledger, repo, git, RefUpdate(ref, head, made), viewer)
         return history.read_commit(git, made)

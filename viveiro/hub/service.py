@@ -34,13 +34,16 @@ from viveiro.errors import (
 )
 from viveiro.events import RevisionPushed
 from viveiro.hub import history, patterns, pushes, queries, refs, rewriting, safety
-from viveiro.hub.commits import CommitBuilder, give_content, signature
+from viveiro.hub.commits import CommitBuilder, Onto, give_content, signature
 from viveiro.hub.counting import DownloadCounter
 from viveiro.hub.diffs import CommitDiff, diff_commit
+from viveiro.hub.discussions import queries as discussions
+from viveiro.hub.discussions.pulls import refuse_merged
+from viveiro.hub.discussions.rules import Act, may, require
 from viveiro.hub.files import Files, content_of
 from viveiro.hub.git import BRANCHES, MAIN, TAGS, create_bare_repository, write_commit, write_object
 from viveiro.hub.index import read_index
-from viveiro.hub.ledger import Ledger
+from viveiro.hub.ledger import Guard, Ledger
 from viveiro.hub.trees import FILE, TreeItem, write_tree
 from viveiro.hub.types import Commit, Gate, LfsFile, Refs, RefUpdate, Repo, TreeEntry
 from viveiro.jobs.outbox import publish
@@ -142,7 +145,7 @@ class Hub:
         attributes = patterns.attributes_file((*patterns.LFS_BY_DEFAULT, *media)).encode()
         blob = write_object(git, ObjectType.BLOB, attributes)
         tree = write_tree(git, [TreeItem(".gitattributes", FILE, blob)])
-        head = write_commit(git, signature(viewer, self._clock()), "initial commit", tree, [])
+        head = write_commit(git, signature(viewer.name, self._clock()), "initial commit", tree, [])
         refs.compare_and_swap(git, MAIN, None, head)
 
     def get_repo(self, viewer: Viewer, ref: RepoRef, action: Action = Action.READ, *, follow: bool = False) -> Repo:
@@ -241,7 +244,7 @@ class Hub:
             ref = refs.tag_ref(tag)
             refs.refuse_existing(git, ref)
             if message:
-                target = refs.write_annotation(git, tag, target, signature(viewer, self._clock()), message)
+                target = refs.write_annotation(git, tag, target, signature(viewer.name, self._clock()), message)
             self._move(repo, git, RefUpdate(ref, None, target), viewer)
 
     def delete_tag(self, viewer: Viewer, repo: Repo, tag: str) -> None:
@@ -352,11 +355,34 @@ class Hub:
 
     def begin_commit(self, viewer: Viewer, repo: Repo, revision: str) -> CommitBuilder:
         """A commit onto a branch or a pull request. Tags and commit ids are not committed to."""
-        _require(viewer, Action.WRITE, repo)
+        guard = self.require_committer(viewer, repo, revision)
         ref = refs.committable_ref(self.ledger.open(repo), revision)
         if ref is None:
             raise RevisionNotFound(revision, repo.name)
-        return CommitBuilder(self.ledger, viewer, repo, ref, large_bytes=self.settings.lfs_threshold_bytes)
+        into = Onto(self.ledger, viewer, repo, ref, guard)
+        return CommitBuilder(into, large_bytes=self.settings.lfs_threshold_bytes)
+
+    def require_committer(self, viewer: Viewer, repo: Repo, revision: str) -> Guard | None:
+        """Raises when the viewer may not commit there. To a pull request, its author may, who writes to nothing else.
+
+        What it returns has to be asked again in the transaction that moves the ref.
+        """
+        number = refs.pull_request_number(revision)
+        if number is None:
+            _require(viewer, Action.WRITE, repo)
+            return None
+        with self.database.read() as session:
+            pull_request = discussions.find(session, repo.pk, number)
+            if pull_request is None or not pull_request.is_pull_request:
+                raise RevisionNotFound(revision, repo.name)
+            require(viewer, Act.COMMIT, repo, pull_request.author.id)
+            guard = refuse_merged(pull_request)
+            guard(session)
+        return guard
+
+    def require_upload(self, viewer: Viewer, repo: Repo) -> None:
+        """Raises when the viewer may not send content: neither write, nor propose changes."""
+        require(viewer, Act.PROPOSE, repo)
 
     def squash(self, viewer: Viewer, repo: Repo, revision: str, message: str) -> Commit:
         """All that led to a branch's or pull request's head becomes one commit."""
@@ -401,15 +427,24 @@ class Hub:
         Args:
             environment: the hook's GIT_* variables, which say where the new objects lie.
         """
-        _require(viewer, Action.WRITE, repo)
+        guards = [self.require_committer(viewer, repo, update.ref) for update in updates]
         problems = pushes.check_updates(updates)
         if not problems:
             limit = self.settings.lfs_threshold_bytes
             report = pushes.check_objects(self.repo_path(repo), updates, environment, large_bytes=limit)
             problems = [*report.problems, *self._missing_content(viewer, repo, report)]
         if not problems:
-            self.ledger.announce(repo, updates, viewer.user_id)
+            self.ledger.announce(repo, updates, viewer.user_id, _all_of(guards))
         return problems
+
+    def require_pusher(self, viewer: Viewer, repo: Repo) -> None:
+        """Raises when git need not even be asked: the viewer may write to nothing here, nor has a pull request of their own."""
+        if not (may(viewer, Act.COMMIT, repo.resource, viewer.user_id) and self._has_pull_request(viewer, repo)):
+            _require(viewer, Action.WRITE, repo)
+
+    def _has_pull_request(self, viewer: Viewer, repo: Repo) -> bool:
+        with self.database.read() as session:
+            return discussions.has_pull_request(session, repo.pk, _user_id(viewer))
 
     def _missing_content(self, viewer: Viewer, repo: Repo, report: pushes.PushReport) -> Iterator[Sentence]:
         sizes = give_content(self.ledger, viewer, repo, set(report.pointers))
@@ -482,6 +517,15 @@ def _require(viewer: Viewer, action: Action, repo: Repo) -> None:
         repo=repo.ref,
         action=action,
     )
+
+
+def _all_of(guards: Iterable[Guard | None]) -> Guard:
+    def check(session: Session) -> None:
+        for guard in guards:
+            if guard is not None:
+                guard(session)
+
+    return check
 
 
 def _user_id(viewer: Viewer) -> int:

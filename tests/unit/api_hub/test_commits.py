@@ -160,10 +160,9 @@ class TestWhatIsRefused:
         assert paths(site, repo) == [".gitattributes"]
         assert len(site.as_().get(f"{repo}/commits/main").json()) == 1
 
-    def test_pull_requests_are_refused_in_words(self, send):
-        refused = send(HEADER, file("a"), create_pr="1")
-        assert (refused.status_code, refused.headers["X-Error-Code"]) == (501, "NotOffered")
-        assert "pull requests" in refused.json()["error"]
+    def test_a_pull_request_to_no_branch(self, send):
+        refused = send(HEADER, file("a"), create_pr="1", revision="nowhere")
+        assert (refused.status_code, refused.headers["X-Error-Code"]) == (404, "RevisionNotFound")
 
     def test_only_those_who_may_write_do(self, send):
         assert send(HEADER, file("a"), user="bob").status_code == 403

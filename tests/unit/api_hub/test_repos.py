@@ -406,7 +406,6 @@ class TestTheRest:
     @pytest.mark.parametrize(
         "route",
         [
-            "GET /api/models/alice/m/discussions",
             "POST /api/models/alice/m/super-squash/main",
             "POST /api/spaces/alice/m/secrets",
             "GET /api/collections/x",

@@ -13,7 +13,8 @@ from typing import Any
 from viveiro.accounts.service import get_account, viewer_of_user
 from viveiro.accounts.types import Viewer
 from viveiro.db import Database
-from viveiro.events import RevisionPushed
+from viveiro.events import DiscussionChanged, RevisionPushed
+from viveiro.hub.discussions.service import Discussions, begin_proposal
 from viveiro.hub.service import Hub
 from viveiro.hub.types import AddFile
 from viveiro.jobs.outbox import listener
@@ -95,11 +96,23 @@ def delete_lfs_files(hub: Hub, viewer: Viewer) -> None:
     hub.delete_lfs_files(viewer, repo, ids, rewrite_history=True)
 
 
+def propose(hub: Hub, viewer: Viewer) -> None:
+    builder, _ = begin_proposal(hub, viewer, hub.get_repo(viewer, SEEDS), "main")
+    builder.add(AddFile("proposed.txt", b"new"))
+    builder.finish("Propose it", "In words")
+
+
+def merge(hub: Hub, viewer: Viewer) -> None:
+    repo = hub.get_repo(viewer, SEEDS)
+    discussions = Discussions(hub)
+    discussions.merge(viewer, repo, discussions.get(repo, 1), "Thank you")
+
+
 DEEDS = {
     deed.__name__: deed
     for deed in (
         *(commit, branch, tag, delete_branch, create, delete, twenty_commits, twenty_more),
-        *(squash, delete_lfs_files),
+        *(squash, delete_lfs_files, propose, merge),
     )
 }
 
@@ -107,6 +120,11 @@ DEEDS = {
 @listener(RevisionPushed, name="test-heard-push")
 def heard(job: object, event: RevisionPushed) -> None:
     """Registered in both processes; its jobs are read by the tests, and never run."""
+
+
+@listener(DiscussionChanged, name="test-heard-discussion")
+def heard_discussion(job: object, event: DiscussionChanged) -> None:
+    """The same."""
 
 
 def main(url: str, data_dir: str, point: str, deed: str) -> None:

@@ -16,6 +16,7 @@ from viveiro.errors import (
     StaleParent,
     Unprocessable,
 )
+from viveiro.hub.discussions.service import Discussions
 from viveiro.hub.lfs import format_pointer
 from viveiro.hub.types import AddFile, AddLfsFile, DeleteFile, DeleteFolder, Operation
 from viveiro.types import RepoId, RepoKind, RepoRef
@@ -290,7 +291,7 @@ class TestWhereACommitGoes:
     @on_sqlite
     def test_onto_a_pull_request(self, house: House) -> None:
         repo = house.model()
-        house.git(repo, "update-ref", "refs/pr/1", "main")
+        Discussions(house.hub).propose(house.bob, repo, "A proposal", "")
         house.write(repo, {"a": b"1"}, revision="refs/pr/1")
         assert house.paths(repo, "refs/pr/1") == ["a"]
 

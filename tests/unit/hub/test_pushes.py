@@ -159,7 +159,7 @@ class TestWhatIsRefused:
         ("ref", "deletes", "why"),
         [
             ("refs/heads/main", True, "Cannot delete refs/heads/main"),
-            ("refs/pr/1", False, "only branches"),
+            ("refs/pr/x", False, "only branches"),
             ("refs/notes/x", False, "only branches"),
             ("HEAD", False, "only branches"),
             (f"refs/heads/{'a' * 40}", False, "cannot be a name"),

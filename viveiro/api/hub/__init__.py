@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from viveiro.api.hub import (
     commits,
+    discussions,
     git,
     info,
     lfs,
@@ -15,11 +16,15 @@ from viveiro.api.hub import (
     resolve,
     rewriting,
     tree,
+    uploads,
     weights,
     whoami,
 )
 
 router = APIRouter()
-for part in (whoami, repos, commits, refs, rewriting, tree, weights, lists, likes, misc, info, lfs, resolve, git):
+for part in (
+    *(whoami, repos, commits, refs, rewriting, tree, weights, lists, likes, discussions, uploads, misc),
+    *(info, lfs, resolve, git),
+):
     router.include_router(part.router)
 router.include_router(misc.last_router)

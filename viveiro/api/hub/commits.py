@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from viveiro.api.hub.answers import json_answer, page_url
 from viveiro.api.hub.places import REPO, PlaceDep
-from viveiro.api.hub.repos import refuse_pull_request
+from viveiro.api.hub.repos import wants_pull_request
 from viveiro.api.hub.schemas import (
     CommitHeader,
     CommitLine,
@@ -26,10 +26,10 @@ from viveiro.api.hub.schemas import (
 from viveiro.errors import InvalidInput, TooLarge
 from viveiro.http.dependencies import HubDep, SettingsDep, ViewerDep
 from viveiro.http.urls import public_url
+from viveiro.hub.discussions.service import begin_proposal
 from viveiro.hub.service import CommitBuilder
 from viveiro.hub.types import AddFile, AddLfsFile, Commit, DeleteFile, DeleteFolder, Operation
 from viveiro.locale import Sentence, problem, recognised
-from viveiro.types import Action
 
 router = APIRouter(tags=["hub"])
 
@@ -39,9 +39,12 @@ AROUND_CONTENT: Final = 64 * 2**10
 
 @router.post(REPO + "/commit/{rest:path}")
 async def commit(request: Request, place: PlaceDep, viewer: ViewerDep, hub: HubDep, settings: SettingsDep) -> Response:
-    refuse_pull_request(request)
-    repo = await run_in_threadpool(hub.get_repo, viewer, place.ref, Action.WRITE)
-    builder = await run_in_threadpool(hub.begin_commit, viewer, repo, place.revision)
+    repo = await run_in_threadpool(hub.get_repo, viewer, place.ref)
+    proposal = None
+    if wants_pull_request(request):
+        builder, proposal = await run_in_threadpool(begin_proposal, hub, viewer, repo, place.revision)
+    else:
+        builder = await run_in_threadpool(hub.begin_commit, viewer, repo, place.revision)
     received = ReceivedCommit(builder)
     longest = settings.lfs_threshold_bytes * 4 // 3 + AROUND_CONTENT
     async for lines in batches_of_lines(request.stream(), longest):
@@ -49,7 +52,11 @@ async def commit(request: Request, place: PlaceDep, viewer: ViewerDep, hub: HubD
         await run_in_threadpool(received.take, lines)
     made = await run_in_threadpool(received.finish)
     url = page_url(public_url(request), repo, "commit", made.oid)
-    return json_answer({"success": True, "commitOid": made.oid, "commitUrl": url, "hookOutput": ""})
+    answer = {"success": True, "commitOid": made.oid, "commitUrl": url, "hookOutput": ""}
+    if proposal is not None:
+        number = proposal.opened[0].number
+        answer["pullRequestUrl"] = page_url(public_url(request), repo, "discussions", str(number))
+    return json_answer(answer)
 
 
 async def batches_of_lines(chunks: AsyncIterator[bytes], longest: int) -> AsyncIterator[list[bytes]]:

@@ -24,6 +24,8 @@ router = APIRouter(tags=["git"], route_class=GitRoute)
 _NEEDS: Final = {"git-upload-pack": Action.READ, "git-receive-pack": Action.WRITE}
 _MODEST: Final = ("-c", "pack.threads=2", "-c", "pack.windowMemory=64m")
 """What one clone may take of the machine."""
+_REFS_SEEN: Final = ("-c", "receive.hideRefs=!refs/pr")
+"""Repositories are made with pull requests hidden from pushes, as whoever pushes past the server should find them."""
 
 
 @repo_routes(router, "/info/refs", "GET")
@@ -33,7 +35,8 @@ def info_refs(request: Request, ref: RepoRefDep, viewer: ViewerDep, hub: HubDep,
         raise InvalidInput("This hub speaks git's smart protocol only. Use git 1.6.6 or later.")
     repo = _repo(hub, viewer, ref, _NEEDS[service])
     asked = protocol(request.headers)
-    arguments = (service.removeprefix("git-"), "--stateless-rpc", "--advertise-refs", ".")
+    seen = _REFS_SEEN if service == "git-receive-pack" else ()
+    arguments = (*seen, service.removeprefix("git-"), "--stateless-rpc", "--advertise-refs", ".")
     refs = run_git(hub.repo_path(repo), *arguments, extra=asked)
     # As git's own http-backend does: from version 2 on, the first line says itself what follows.
     announced = b"" if asked.get("GIT_PROTOCOL") == "version=2" else _packet(f"# service={service}\n") + b"0000"
@@ -64,12 +67,15 @@ def receive_pack(ref: RepoRefDep, viewer: ViewerDep, hub: HubDep, settings: Sett
 
 def _receiving(settings: Settings) -> list[str]:
     folder = hooks.install(settings.data_dir / "hooks")
-    return ["-c", f"core.hooksPath={folder}", "-c", f"receive.maxInputSize={settings.git_push_limit_bytes}"]
+    most = settings.git_push_limit_bytes
+    return [*_REFS_SEEN, "-c", f"core.hooksPath={folder}", "-c", f"receive.maxInputSize={most}"]
 
 
 def _repo(hub: Hub, viewer: Viewer, ref: RepoRef, action: Action) -> Repo:
-    repo = hub.get_repo(viewer, ref, action)
+    repo = hub.get_repo(viewer, ref)
     hub.require_files(viewer, repo)
+    if action is not Action.READ:
+        hub.require_pusher(viewer, repo)
     return repo
 
 

@@ -65,8 +65,10 @@ def batch(
     if wanted.hash_algo != "sha256":
         raise InvalidInput("This hub stores LFS files by sha256, not by {hash_algo}.", hash_algo=wanted.hash_algo)
     uploading = wanted.operation == "upload"
-    repo = hub.get_repo(viewer, ref, Action.WRITE if uploading else Action.READ)
+    repo = hub.get_repo(viewer, ref)
     hub.require_files(viewer, repo)
+    if uploading:
+        hub.require_upload(viewer, repo)
     granted = hub.granted_sizes(repo, {wanted_object.oid for wanted_object in wanted.objects})
     here = f"{public_url(request)}/api/lfs"
     if uploading:

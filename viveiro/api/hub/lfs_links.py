@@ -52,8 +52,10 @@ class Link:
         with database.read() as session:
             viewer = ANONYMOUS if self.user_id is None else viewer_of_user(session, self.user_id)
         ref = RepoRef(RepoKind(self.kind), RepoId.parse(self.repo_id))
-        repo = hub.get_repo(viewer, ref, action, follow=True)
+        repo = hub.get_repo(viewer, ref, follow=True)
         hub.require_files(viewer, repo)
+        if action is not Action.READ:
+            hub.require_upload(viewer, repo)
         if repo.storage_key != self.storage_key:
             raise RepoNotFound(ref.repo_id, ref.kind)
         return repo

@@ -84,7 +84,6 @@ def xet_token(place: PlaceDep, viewer: ViewerDep, hub: HubDep) -> Response:
 
 
 _NOT_OFFERED: Final = {
-    "discussions": Sentence("discussions and pull requests"),
     "user-access-request": Sentence("requests for access to gated repos"),
     "leaderboard": Sentence("leaderboards"),
     "compare": Sentence("comparing revisions"),

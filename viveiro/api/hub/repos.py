@@ -150,8 +150,11 @@ def preupload(
     body: Preupload, request: Request, place: PlaceDep, viewer: ViewerDep, hub: HubDep, settings: SettingsDep
 ) -> Response:
     """How each file must travel, and which object the repo holds at its path: clients drop what has not changed."""
-    refuse_pull_request(request)
-    repo = hub.get_repo(viewer, place.ref, Action.WRITE)
+    repo = hub.get_repo(viewer, place.ref)
+    if wants_pull_request(request):
+        hub.require_upload(viewer, repo)
+    else:
+        hub.require_committer(viewer, repo, place.revision)
     sha = hub.resolve(repo, place.revision)
     patterns = hub.lfs_patterns(repo, sha) if body.gitattributes is None else lfs_patterns(body.gitattributes)
     gitignore = _gitignore(hub, repo, sha) if body.gitignore is None else body.gitignore
@@ -171,11 +174,9 @@ def preupload(
     )
 
 
-def refuse_pull_request(request: Request) -> None:
-    if request.query_params.get("create_pr", "") in ("1", "true"):
-        raise NotOffered(
-            "This hub does not take pull requests yet. Commit to a branch: revision=NAME, without create_pr."
-        )
+def wants_pull_request(request: Request) -> bool:
+    """Instead of a commit onto the branch that the address names."""
+    return request.query_params.get("create_pr", "") in ("1", "true")
 
 
 def _pending(file: PreuploadFile) -> PendingFile:

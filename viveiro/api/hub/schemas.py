@@ -109,6 +109,33 @@ class PathsInfo(Schema):
     expand: bool = False
 
 
+class OpenDiscussion(Schema):
+    title: str
+    description: str = ""
+    pull_request: bool = Field(False, alias="pullRequest")
+
+
+class NewComment(Schema):
+    comment: str
+
+
+class EditComment(Schema):
+    content: str
+
+
+class Rename(Schema):
+    title: str
+
+
+class ChangeStatus(Schema):
+    status: Literal["open", "closed"]
+    comment: str | None = None
+
+
+class MergePullRequest(Schema):
+    comment: str | None = None
+
+
 class CommitHeader(Schema):
     summary: str = Field(min_length=1)
     description: str = ""
