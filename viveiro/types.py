@@ -19,6 +19,7 @@ class RepoKind(StrEnum):
     MODEL = "model"
     DATASET = "dataset"
     SPACE = "space"
+    KERNEL = "kernel"
 
     @property
     def plural(self) -> str:
@@ -27,7 +28,7 @@ class RepoKind(StrEnum):
 
     @property
     def url_prefix(self) -> str:
-        """Model pages have none, others `datasets/`, `spaces/`."""
+        """Model pages have none, others `datasets/`, `spaces/`, `kernels/`."""
         return "" if self is RepoKind.MODEL else f"{self.value}s/"
 
 

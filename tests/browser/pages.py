@@ -66,6 +66,7 @@ PAGES = (
     PageRow("/{site.starter}"),
     PageRow("/{site.empty_model}"),
     PageRow("/spaces/{site.space}"),
+    PageRow("/kernels/{site.kernel}"),
     PageRow("/datasets/{site.dataset}"),
     PageRow("/datasets/{site.dataset}?check={site.check_job}"),
     PageRow("/{site.model}/tree/main"),

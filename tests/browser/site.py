@@ -174,6 +174,11 @@ class Site:
         return "acai/board"
 
     @cached_property
+    def kernel(self) -> str:
+        self.hub("alice").create_repo("acai/relu", repo_type="kernel")
+        return "acai/relu"
+
+    @cached_property
     def empty_model(self) -> str:
         """Without a card or a file."""
         self.hub("alice").create_repo("alice/seedling", private=True)

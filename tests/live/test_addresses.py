@@ -115,10 +115,6 @@ GET /api/papers/search?q=a
 GET /api/papers/1706.03762
 GET /papers/1706.03762.md
 GET /api/daily_papers
-GET /api/kernels/acai/relu
-GET /api/kernels/acai/relu/tree/main
-GET /kernels/acai/relu/resolve/main/README.md
-HEAD /kernels/acai/relu/resolve/main/README.md
 POST /api/jobs/alice
 GET /api/jobs/alice
 GET /api/jobs/hardware

@@ -489,3 +489,20 @@ class TestGit:
             git.push(clone)
         assert len(alice.list_repo_commits(repo)) == 7
         assert len(alice.list_repo_files(repo)) == 7
+
+
+class TestKernels:
+    """The newest kind of repo: what a library loads onto a GPU by its name."""
+
+    def test_are_repos_like_the_others(self, alice: HfApi, stranger: HfApi, tmp_path: Path) -> None:
+        url = alice.create_repo("alice/relu", repo_type="kernel")
+        assert (str(url), url.repo_type) == (f"{alice.endpoint}/kernels/alice/relu", "kernel")
+        commit = alice.upload_file(
+            path_or_fileobj=b"def relu(x): ...", path_in_repo="build/relu.py", repo_id="alice/relu", repo_type="kernel"
+        )
+        assert stranger.kernel_info("alice/relu").sha == commit.oid
+        assert stranger.list_repo_files("alice/relu", repo_type="kernel") == [".gitattributes", "build/relu.py"]
+        folder = stranger.snapshot_download("alice/relu", repo_type="kernel", cache_dir=tmp_path)
+        assert (Path(folder) / "build/relu.py").read_bytes() == b"def relu(x): ..."
+        alice.delete_repo("alice/relu", repo_type="kernel")
+        assert not stranger.repo_exists("alice/relu", repo_type="kernel")

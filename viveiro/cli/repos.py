@@ -23,6 +23,7 @@ FIELDS: Final = {
     RepoKind.MODEL: (*COLUMNS[1:], "tags", "pipeline_tag", "library_name"),
     RepoKind.DATASET: (*COLUMNS[1:], "tags"),
     RepoKind.SPACE: ("private", "likes", "lastModified", "tags", "sdk"),
+    RepoKind.KERNEL: (*COLUMNS[1:], "tags"),
 }
 SHOWN: Final = (
     "id",

@@ -1,4 +1,5 @@
-"""Repos as git, git-lfs, downloads and pages address them: `/namespace/name…`, with `datasets/` or `spaces/` before all but models.
+"""Repos as git, git-lfs, downloads and pages address them: `/namespace/name…`, with `datasets/`, `spaces/` or `kernels/` before all but
+models.
 
 Routes are declared on both forms; see `api/hub/places.py` for the addresses under `/api`.
 """
@@ -17,14 +18,14 @@ from viveiro.hub.types import Repo
 from viveiro.types import RepoId, RepoKind, RepoRef
 
 KIND: Final = "{kind:kind}"
-"""`models`, `datasets` or `spaces` in the path of a route."""
+"""`models`, `datasets`, `spaces` or `kernels` in the path of a route."""
 _FORMS: Final = (f"/{KIND}/{{namespace}}/{{name}}", "/{namespace}/{name}")
 MAX_REVISION_PARTS: Final = 8
 """How many slashes a branch's name may have, less one, where a client did not quote it."""
 
 
 class KindConvertor(Convertor[RepoKind]):
-    regex = "models|datasets|spaces"
+    regex = "models|datasets|spaces|kernels"
 
     def convert(self, value: str) -> RepoKind:
         return RepoKind(value.removesuffix("s"))

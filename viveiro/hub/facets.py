@@ -29,6 +29,7 @@ GROUPS: Final = {
     RepoKind.MODEL: ("pipeline_tag", "library", "language", "license", "architecture", "num_parameters"),
     RepoKind.DATASET: ("task_categories", "language", "license", "size_categories"),
     RepoKind.SPACE: ("license",),
+    RepoKind.KERNEL: ("license",),
 }
 """In the order in which a page shows them."""
 

@@ -125,6 +125,8 @@ def derive_tags(
             found = _dataset_tags(card)
         case RepoKind.SPACE:
             found = _space_tags(card)
+        case RepoKind.KERNEL:
+            found = iter(())
     papers = (f"arxiv:{paper}" for paper in _ARXIV.findall(body))
     tags = (_clean(tag) for tag in (*found, *papers, *_shared_tags(card)))
     return tuple(dict.fromkeys(tag for tag in tags if tag))[:MAX_TAGS]

@@ -40,6 +40,7 @@ TITLES: Final = {
     RepoKind.MODEL: Sentence("Models"),
     RepoKind.DATASET: Sentence("Datasets"),
     RepoKind.SPACE: Sentence("Spaces"),
+    RepoKind.KERNEL: Sentence("Kernels"),
 }
 GROUP_NAMES: Final = {
     "pipeline_tag": Sentence("Task"),

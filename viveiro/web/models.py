@@ -63,10 +63,14 @@ class ModelPage:
     panels: ModelPanels | None
 
 
+_KIND_BY_ADDRESS: Final = {kind.plural: kind for kind in (RepoKind.SPACE, RepoKind.KERNEL)}
+
+
 @router.get("/spaces/{namespace}/{name}")
+@router.get("/kernels/{namespace}/{name}")
 @router.get("/{namespace}/{name}")
 async def model_page(request: Request, namespace: str, name: str, viewer: ViewerDep, hub: HubDep) -> Response:
-    kind = RepoKind.SPACE if request.url.path.startswith("/spaces/") else RepoKind.MODEL
+    kind = _KIND_BY_ADDRESS.get(request.url.path.split("/")[1], RepoKind.MODEL)
     ref = RepoRef(kind, RepoId.parse(f"{namespace}/{name}"))
     repo = await run_in_threadpool(hub.get_repo, viewer, ref)
     panels = None

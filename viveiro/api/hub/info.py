@@ -92,6 +92,7 @@ FACTS: Final[Mapping[RepoKind, Mapping[str, Fact]]] = {
         "mainSize": _nothing,
         "paperswithcode_id": _card("paperswithcode_id"),
     },
+    RepoKind.KERNEL: {**_COMMON, **_DOWNLOADED},
     RepoKind.SPACE: {
         **_COMMON,
         "datasets": lambda it: _texts(it.repo.card.get("datasets")),

@@ -30,6 +30,10 @@ _IN_LISTS: Final = {
         *("author", "private", "gated", "disabled", "likes", "downloads", "trendingScore"),
         *("tags", "createdAt", "lastModified", "sha"),
     ),
+    RepoKind.KERNEL: (
+        *("author", "private", "gated", "likes", "downloads", "trendingScore"),
+        *("tags", "createdAt", "lastModified"),
+    ),
     RepoKind.SPACE: ("private", "likes", "trendingScore", "tags", "sdk", "createdAt", "lastModified"),
 }
 _IN_FULL_LISTS: Final = ("author", "sha", "gated", "disabled", "siblings")

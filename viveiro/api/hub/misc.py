@@ -109,7 +109,6 @@ _NOT_OFFERED_ANYWHERE: Final = {
     "/api/scheduled-jobs": Sentence("scheduled jobs"),
     "/api/resolve-cache": Sentence("a cache before its files; ask for them at /resolve/"),
     "/buckets": Sentence("buckets"),
-    **dict.fromkeys(("/api/kernels", "/kernels"), Sentence("kernel repos")),
     **dict.fromkeys(("/api/papers", "/api/daily_papers", "/papers"), Sentence("papers")),
     "/oauth": Sentence("signing in through a browser; use an access token: hf auth login --token hf_…"),
 }
@@ -129,7 +128,6 @@ async def unknown_repo_route(request: Request) -> Response:
 @last_router.api_route("/api/{rest:path}", methods=_ALL_METHODS)
 @last_router.api_route("/oauth/{rest:path}", methods=_ALL_METHODS)
 @last_router.api_route("/buckets/{rest:path}", methods=_ALL_METHODS)
-@last_router.api_route("/kernels/{rest:path}", methods=_ALL_METHODS)
 @last_router.api_route("/papers/{rest:path}", methods=_ALL_METHODS)
 async def unknown_route(request: Request) -> Response:
     path = request.url.path
