@@ -46,6 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", help="as in test_lfs; all by default")
     parser.add_argument("-k", dest="only", default="", help="run only tests of matching names, as pytest reads it")
+    parser.add_argument("--own-hub", action="store_true", help="without the tests that only read the public hub")
     parser.add_argument(
         "--results", type=Path, default=CACHE / "results", help="folder of the results, one JSON a module"
     )
@@ -62,7 +63,8 @@ def main() -> int:
         write_address(suite, server.url)
         environment = suite_environment(server, Path(folder) / "home")
         for module in modules:
-            run_module(module, suite, python, environment, arguments.results, arguments.only)
+            options = ("-k", arguments.only, *(("-m", "not production") if arguments.own_hub else ()))
+            run_module(module, suite, python, environment, arguments.results, options)
     results = {module: json.loads((arguments.results / f"{module}.json").read_text()) for module in modules}
     return report(results, exclusions())
 
@@ -126,14 +128,14 @@ def suite_environment(server: RunningServer, home: Path) -> dict[str, str]:
 
 
 def run_module(
-    module: str, suite: Path, python: Path, environment: Mapping[str, str], results: Path, only: str
+    module: str, suite: Path, python: Path, environment: Mapping[str, str], results: Path, options: Sequence[str]
 ) -> None:
     """One process a module, so that none can hang or break another."""
     record = results / f"{module}.json"
     record.unlink(missing_ok=True)
     command = [
         *(python, "-m", "pytest", f"tests/{module}.py", "-p", "tests.recorder", "--record", record),
-        *("-o", "addopts=", "-p", "no:cacheprovider", "--timeout", str(TEST_SECONDS), "-q", "--tb=short", "-k", only),
+        *("-o", "addopts=", "-p", "no:cacheprovider", "--timeout", str(TEST_SECONDS), "-q", "--tb=short", *options),
     ]
     with (results / f"{module}.log").open("wb") as log:
         try:
