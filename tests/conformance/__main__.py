@@ -47,6 +47,7 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", help="as in test_lfs; all by default")
     parser.add_argument("-k", dest="only", default="", help="run only tests of matching names, as pytest reads it")
     parser.add_argument("--own-hub", action="store_true", help="without the tests that only read the public hub")
+    parser.add_argument("--without-xet", action="store_true", help="large files travel by LFS")
     parser.add_argument(
         "--results", type=Path, default=CACHE / "results", help="folder of the results, one JSON a module"
     )
@@ -62,6 +63,8 @@ def main() -> int:
         server.seed_from(HERE / "seed.yaml")
         write_address(suite, server.url)
         environment = suite_environment(server, Path(folder) / "home")
+        if arguments.without_xet:
+            environment["HF_HUB_DISABLE_XET"] = "1"
         for module in modules:
             options = ("-k", arguments.only, *(("-m", "not production") if arguments.own_hub else ()))
             run_module(module, suite, python, environment, arguments.results, options)
@@ -105,7 +108,7 @@ def suite_python() -> Path:
     installed = folder / ".installed"
     requirements = HERE / "requirements.txt"
     if not installed.exists() or installed.stat().st_mtime < requirements.stat().st_mtime:
-        venv.create(folder, with_pip=True)
+        venv.create(folder, with_pip=True, clear=True)
         packages = next(folder.glob("lib/python*/site-packages"))
         (packages / "ours.pth").write_text(get_path("purelib"))
         subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)

@@ -491,6 +491,13 @@ class TestGit:
         assert len(alice.list_repo_files(repo)) == 7
 
 
+class TestSpaces:
+    def test_a_new_one_says_its_sdk(self, alice: HfApi) -> None:
+        alice.create_repo("alice/board", repo_type="space", space_sdk="gradio")
+        assert alice.space_info("alice/board").sdk == "gradio"
+        assert alice.space_info("alice/board").card_data["title"] == "board"
+
+
 class TestKernels:
     """The newest kind of repo: what a library loads onto a GPU by its name."""
 

@@ -4,6 +4,7 @@ Cards are written by strangers, so the YAML is read with limits: its size, its d
 are written out. What comes out is plain JSON that both databases can hold.
 """
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -70,6 +71,11 @@ def body_of(content: bytes) -> str:
     text = content[:MAX_CARD_BYTES].decode("utf-8", "replace")
     match = _FRONT_MATTER.match(text)
     return text[match.end() :] if match else text
+
+
+def space_card(name: str, sdk: str) -> str:
+    """What a new Space's README.md says, so that the Space is known by its sdk before its author writes one."""
+    return f"---\ntitle: {json.dumps(name)}\nsdk: {sdk}\n---\n"
 
 
 def check_card(text: str, kind: RepoKind) -> CardReport:

@@ -85,9 +85,18 @@ class Hub:
 
     # Repos ------------------------------------------------------------------------------------------------------------
 
-    def create_repo(self, viewer: Viewer, ref: RepoRef, *, visibility: Visibility = Visibility.PUBLIC) -> Repo:
-        """A repo with its first commit. AlreadyExists carries the address of the one that is there, as a path."""
-        return self.make_repo(viewer, ref, lambda git: self._first_commit(viewer, ref.kind, git), visibility=visibility)
+    def create_repo(
+        self, viewer: Viewer, ref: RepoRef, *, visibility: Visibility = Visibility.PUBLIC, card: str | None = None
+    ) -> Repo:
+        """A repo with its first commit, which holds a README.md when there is a card.
+
+        AlreadyExists carries the address of the one that is there, as a path.
+        """
+
+        def begin(git: pygit2.Repository) -> None:
+            self._first_commit(viewer, ref.kind, git, card)
+
+        return self.make_repo(viewer, ref, begin, visibility=visibility)
 
     def make_repo(
         self,
@@ -140,11 +149,13 @@ class Hub:
             raise
         return self.get_repo(viewer, ref)
 
-    def _first_commit(self, viewer: Viewer, kind: RepoKind, git: pygit2.Repository) -> None:
+    def _first_commit(self, viewer: Viewer, kind: RepoKind, git: pygit2.Repository, card: str | None) -> None:
         media = patterns.MEDIA if kind is RepoKind.DATASET else ()
-        attributes = patterns.attributes_file((*patterns.LFS_BY_DEFAULT, *media)).encode()
-        blob = write_object(git, ObjectType.BLOB, attributes)
-        tree = write_tree(git, [TreeItem(".gitattributes", FILE, blob)])
+        files = {".gitattributes": patterns.attributes_file((*patterns.LFS_BY_DEFAULT, *media))}
+        if card is not None:
+            files["README.md"] = card
+        blobs = {path: write_object(git, ObjectType.BLOB, text.encode()) for path, text in files.items()}
+        tree = write_tree(git, [TreeItem(path, FILE, blob) for path, blob in blobs.items()])
         head = write_commit(git, signature(viewer.name, self._clock()), "initial commit", tree, [])
         refs.compare_and_swap(git, MAIN, None, head)
 

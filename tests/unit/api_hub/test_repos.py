@@ -36,7 +36,7 @@ class TestCreate:
         [
             ({"name": "a..b"}, 400),
             ({"name": "ok", "visibility": "protected"}, 400),
-            ({"name": "ok", "type": "kernel"}, 400),
+            ({"name": "ok", "type": "bucket"}, 400),
             ({"name": "ok", "type": "space", "hardware": "a10g"}, 501),
             ({"name": "ok", "resourceGroupId": "x"}, 501),
             ({}, 400),
@@ -406,7 +406,7 @@ class TestTheRest:
     @pytest.mark.parametrize(
         "route",
         [
-            "POST /api/models/alice/m/super-squash/main",
+            "GET /api/models/alice/m/leaderboard",
             "POST /api/spaces/alice/m/secrets",
             "GET /api/collections/x",
             "POST /api/settings/webhooks",

@@ -23,7 +23,7 @@ from viveiro.api.hub.schemas import (
 from viveiro.errors import AlreadyExists, InvalidInput, NotAuthenticated, NotOffered
 from viveiro.http.dependencies import HubDep, SettingsDep, SignedInDep, ViewerDep
 from viveiro.http.urls import public_url
-from viveiro.hub.cards import check_card
+from viveiro.hub.cards import check_card, space_card
 from viveiro.hub.duplicating import duplicate_repo
 from viveiro.hub.moving import move_repo
 from viveiro.hub.paths import check_path
@@ -32,7 +32,7 @@ from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.hub.uploads import PendingFile, upload_mode
 from viveiro.locale import translate
-from viveiro.types import Action, RepoId, RepoRef, Visibility
+from viveiro.types import Action, RepoId, RepoKind, RepoRef, Visibility
 
 router = APIRouter(tags=["hub"])
 
@@ -43,8 +43,10 @@ _SPACE_FEATURES: Final = ("template", "hardware", "secrets", "variables", "volum
 def create(body: CreateRepo, request: Request, viewer: ViewerDep, hub: HubDep) -> Response:
     _refuse_what_would_be_forgotten(body)
     visibility = _visibility(body.visibility, body.private) or Visibility.PUBLIC
+    ref = _named(body, viewer)
+    card = space_card(ref.repo_id.name, body.sdk) if ref.kind is RepoKind.SPACE and body.sdk is not None else None
     try:
-        repo = hub.create_repo(viewer, _named(body, viewer), visibility=visibility)
+        repo = hub.create_repo(viewer, ref, visibility=visibility, card=card)
     except AlreadyExists as error:
         # Clients that said exist_ok read the address of the one that exists.
         url = error.url and public_url(request) + error.url

@@ -38,7 +38,7 @@ class NewRepo(Schema):
 
     visibility: str | None = None
     private: bool | None = None
-    sdk: str | None = None
+    sdk: Literal["gradio", "streamlit", "docker", "static"] | None = None
     template: str | None = None
     hardware: str | None = None
     secrets: list[Any] | None = None
