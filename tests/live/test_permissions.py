@@ -224,6 +224,11 @@ BY_SIGNED_LINK = {
 
 BY_SECRET_ADDRESS = {"GET /uploads/{attachment_id}", "HEAD /uploads/{attachment_id}"}
 """What was attached to a comment is found by whoever was shown its address, which nobody can guess: `test_discussions.py`."""
+BY_XET_TOKEN = {
+    *("POST /api/xet/{cache}/v1/xorbs/default/{hash}", "POST /api/xet/{cache}/v1/shards"),
+    *("GET /api/xet/{cache}/v1/reconstructions/{hash}", "GET /api/xet/data/{hash}"),
+}
+"""They know neither repo nor viewer but through a token for one repo, or a link signed for one file: `tests/live/test_xet.py`."""
 
 ANSWER_THE_SAME_FOR_ANY_REPO = {
     *(f"{method} /api/{{kind}}/{{rest}}" for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
@@ -247,7 +252,7 @@ def test_every_route_is_accounted_for(tmp_path: Path) -> None:
     app = create_app(Settings(data_dir=tmp_path, secret_key="x" * 32))
     routes = {f"{method} {route.path_format}" for route in iter_route_contexts(app.routes) for method in route.methods}
     known = NAMES_NO_REPO | LISTS | ADMINISTRATORS_ONLY | OWNERS_ONLY | BY_SIGNED_LINK | ANSWER_THE_SAME_FOR_ANY_REPO
-    known |= BY_SECRET_ADDRESS
+    known |= BY_SECRET_ADDRESS | BY_XET_TOKEN
     assert routes == known | ABOUT_A_REPO.keys()
 
 

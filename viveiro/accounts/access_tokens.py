@@ -129,6 +129,16 @@ def authenticate_token(session: Session, secret: str) -> Viewer:
     return viewer_from(rows, scope)
 
 
+def viewer_of_token(session: Session, token_id: int) -> Viewer:
+    """Someone who showed this access token a while ago. Raises InvalidCredentials when it has expired or was revoked since."""
+    row = queries.access_token(session, token_id)
+    if row is None or (row.expires_at is not None and row.expires_at <= utc_now()):
+        raise InvalidCredentials
+    grants = tuple(_grant_from_json(grant) for grant in row.grants)
+    scope = TokenScope(row.id, row.name, TokenRole(row.role), grants, row.last_used_at)
+    return viewer_from(queries.user_with_roles(session, row.user_id), scope)
+
+
 def viewer_of_user(session: Session, user_id: int) -> Viewer:
     """Someone acting through no request: the owner of a job. With all of their rights."""
     rows = queries.user_with_roles(session, user_id)

@@ -21,6 +21,7 @@ from viveiro.accounts.access_tokens import (
     revoke_tokens_named,
     update_token,
     use_is_due,
+    viewer_of_token,
     viewer_of_user,
 )
 from viveiro.accounts.audit import list_audit, record
@@ -77,6 +78,7 @@ __all__ = [
     "update_token",
     "update_user",
     "use_is_due",
+    "viewer_of_token",
     "viewer_of_user",
 ]
 

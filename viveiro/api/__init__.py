@@ -49,8 +49,8 @@ def build_application(settings: Settings, extend: Callable[[FastAPI], None] = la
     )
     app.state.settings = settings
     app.state.database = Database(settings.sqlalchemy_url)
-    app.state.blobs = LocalBlobStore(settings.storage_dir)
-    app.state.hub = Hub(app.state.database, settings, app.state.blobs)
+    app.state.hub = Hub(app.state.database, settings, LocalBlobStore(settings.storage_dir))
+    app.state.blobs = app.state.hub.blobs
     app.state.facets = Facets(app.state.database)
     app.state.hosts = Hosts(settings, app.state.database, app.state.hub)
     app.state.admissions = Admissions()

@@ -12,6 +12,7 @@ from viveiro.http.sign_in import viewer_of
 from viveiro.hub.discussions.service import Discussions
 from viveiro.hub.facets import Facets
 from viveiro.hub.service import Hub
+from viveiro.hub.xet.service import Xet
 from viveiro.serving.admissions import Admissions
 from viveiro.serving.hosts import Hosts
 from viveiro.settings import Settings
@@ -44,6 +45,11 @@ async def _discussions(request: Request) -> Discussions:
     return Discussions(request.app.state.hub)
 
 
+async def _xet(request: Request) -> Xet:
+    xet: Xet = request.app.state.hub.xet
+    return xet
+
+
 async def _hosts(request: Request) -> Hosts:
     hosts: Hosts = request.app.state.hosts
     return hosts
@@ -68,6 +74,7 @@ DatabaseDep = Annotated[Database, Depends(_database)]
 BlobsDep = Annotated[BlobStore, Depends(_blobs)]
 HubDep = Annotated[Hub, Depends(_hub)]
 DiscussionsDep = Annotated[Discussions, Depends(_discussions)]
+XetDep = Annotated[Xet, Depends(_xet)]
 FacetsDep = Annotated[Facets, Depends(_facets)]
 HostsDep = Annotated[Hosts, Depends(_hosts)]
 AdmissionsDep = Annotated[Admissions, Depends(_admissions)]

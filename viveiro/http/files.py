@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import quote
 
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -161,8 +162,13 @@ def _range_headers(selection: Selection) -> dict[str, str]:
 # In -------------------------------------------------------------------------------------------------------------------
 
 
-async def receive_body(request: Request, take: Callable[[bytearray], object]) -> None:
+async def receive_body(
+    request: Request, take: Callable[[bytearray], object], limiter: CapacityLimiter | None = None
+) -> None:
     """Hand a request's body to `take`, in a thread, about 1 MiB at a time.
+
+    Args:
+        limiter: whose threads are taken, where `take` computes much. None: those of all routes.
 
     Raises:
         ClientDisconnect: the body ended before the client said so.
@@ -171,7 +177,7 @@ async def receive_body(request: Request, take: Callable[[bytearray], object]) ->
     async for received in request.stream():
         gathered += received
         if len(gathered) >= CHUNK_BYTES:
-            await run_in_threadpool(take, gathered)
+            await to_thread.run_sync(take, gathered, limiter=limiter)
             gathered = bytearray()
     if gathered:
-        await run_in_threadpool(take, gathered)
+        await to_thread.run_sync(take, gathered, limiter=limiter)

@@ -230,7 +230,7 @@ def give_content(ledger: Ledger, viewer: Viewer, repo: Repo, oids: set[str]) -> 
         copied = queries.readable_sizes(session, viewer, oids - sizes.keys()) if oids - sizes.keys() else {}
     if copied:
         with ledger.database.write() as session:
-            queries.grant(session, repo.pk, copied)
+            queries.grant(session, repo.pk, copied, copied_from=queries.files_readable_by(viewer))
     return sizes | copied
 
 

@@ -64,4 +64,4 @@ def _grant(session: Session, source: Repo, pk: int, oids: AbstractSet[str]) -> N
         source.storage_key
     ]:  # a key may already be another repo's, perhaps the copy's
         raise RepoNotFound(source.ref.repo_id, source.kind)
-    queries.grant(session, pk, queries.granted_sizes(session, source.pk, oids))
+    queries.grant(session, pk, queries.granted_sizes(session, source.pk, oids), copied_from=queries.is_repo(source.pk))

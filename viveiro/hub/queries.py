@@ -46,6 +46,7 @@ from viveiro.hub.tables import (
     ScanRow,
 )
 from viveiro.hub.types import Like, Liker, Position, RefUpdate, Repo, RepoIndex, RepoQuery, RepoSort, RepoTraits
+from viveiro.hub.xet.tables import LayoutRow
 from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
 
 _AT_ONCE: Final = 500
@@ -57,6 +58,15 @@ _AT_ONCE: Final = 500
 def visible_to(viewer: Viewer, repo: type[RepoRow] = RepoRow) -> ColumnElement[bool]:
     """The one place that says whom a list shows a repo: `accounts.may_see`, as SQL."""
     return or_(repo.visibility == Visibility.PUBLIC, _person_and_token_read(viewer, repo))
+
+
+def is_repo(pk: int) -> ColumnElement[bool]:
+    return RepoRow.id == pk
+
+
+def files_readable_by(viewer: Viewer) -> ColumnElement[bool]:
+    """Whose files this viewer may fetch: `accounts.can(…, READ, …)`, as SQL."""
+    return and_(visible_to(viewer), or_(RepoRow.gated.is_(None), _person_and_token_read(viewer)))
 
 
 def _person_and_token_read(viewer: Viewer, repo: type[RepoRow] = RepoRow) -> ColumnElement[bool]:
@@ -542,12 +552,11 @@ def granted_sizes(session: Session, pk: int, oids: Iterable[str]) -> dict[str, i
 
 def readable_sizes(session: Session, viewer: Viewer, oids: Iterable[str]) -> dict[str, int]:
     """Sizes of those that lie in any repo whose files this viewer may read."""
-    open_or_theirs = or_(RepoRow.gated.is_(None), _person_and_token_read(viewer))
     return _sizes(
         session,
         oids,
         lambda sha256: exists().where(
-            RepoBlobRow.sha256 == sha256, RepoBlobRow.repo_id == RepoRow.id, visible_to(viewer), open_or_theirs
+            RepoBlobRow.sha256 == sha256, RepoBlobRow.repo_id == RepoRow.id, files_readable_by(viewer)
         ),
     )
 
@@ -565,7 +574,7 @@ def _sizes(
 
 
 def insert_blob(session: Session, sha256: str, size: int) -> None:
-    _insert_or_keep(session, BlobRow, [{"sha256": sha256, "size": size}])
+    insert_or_keep(session, BlobRow, [{"sha256": sha256, "size": size}])
 
 
 def stored_blobs(session: Session, *, after: str, limit: int = 5000) -> list[tuple[str, int]]:
@@ -588,6 +597,8 @@ def unused_blobs(session: Session, before: datetime, limit: int = 1000) -> Seque
 
 def delete_unused_blob(session: Session, sha256: str) -> bool:
     """Whether it was still unused. From here to the end of the transaction nobody can be given it."""
+    unused = exists().where(BlobRow.sha256 == LayoutRow.sha256, ~_is_granted())
+    session.execute(delete(LayoutRow).where(LayoutRow.sha256 == sha256, unused))
     gone = delete(BlobRow).where(BlobRow.sha256 == sha256, ~_is_granted()).returning(BlobRow.sha256)
     return session.scalar(gone) is not None
 
@@ -599,8 +610,24 @@ def _is_granted() -> ColumnElement[bool]:
     )
 
 
-def grant(session: Session, pk: int, oids: Iterable[str]) -> None:
-    _insert_or_keep(session, RepoBlobRow, [{"repo_id": pk, "sha256": sha256} for sha256 in sorted(set(oids))])
+def grant(session: Session, pk: int, oids: Iterable[str], *, copied_from: ColumnElement[bool] | None = None) -> None:
+    """The repo may use these contents from now on; where they come from other repos, it offers them by Xet as these do."""
+    wanted = sorted(set(oids))
+    insert_or_keep(session, RepoBlobRow, [{"repo_id": pk, "sha256": sha256} for sha256 in wanted])
+    if copied_from is None:
+        return
+    source = aliased(RepoBlobRow)
+    offered = (
+        select(source.layout_id)
+        .join(RepoRow, RepoRow.id == source.repo_id)
+        .where(source.sha256 == RepoBlobRow.sha256, source.layout_id.is_not(None), copied_from)
+        .limit(1)
+        .correlate(RepoBlobRow)
+    )
+    for start in range(0, len(wanted), _AT_ONCE):
+        here = (RepoBlobRow.repo_id == pk, RepoBlobRow.sha256.in_(wanted[start : start + _AT_ONCE]))
+        lacking = update(RepoBlobRow).where(*here, RepoBlobRow.layout_id.is_(None))
+        session.execute(lacking.values(layout_id=offered.scalar_subquery()))
 
 
 def uploads_of(session: Session, pk: int) -> dict[str, tuple[int, datetime]]:
@@ -620,7 +647,7 @@ def take_back(session: Session, pk: int, oids: Iterable[str]) -> None:
         session.execute(delete(RepoBlobRow).where(RepoBlobRow.repo_id == pk, RepoBlobRow.sha256.in_(batch)))
 
 
-def _insert_or_keep(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+def insert_or_keep(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         session.execute(_insert_for(session)(table).on_conflict_do_nothing(), rows)
 
@@ -683,7 +710,7 @@ def add_downloads(session: Session, counts: Mapping[tuple[int, date], int]) -> N
 
 def add_like(session: Session, pk: int, user_id: int) -> None:
     """Liking twice is liking once."""
-    _insert_or_keep(session, LikeRow, [{"repo_id": pk, "user_id": user_id}])
+    insert_or_keep(session, LikeRow, [{"repo_id": pk, "user_id": user_id}])
     _recount_likes(session, pk)
 
 

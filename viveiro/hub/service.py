@@ -35,6 +35,7 @@ from viveiro.errors import (
 from viveiro.events import RevisionPushed
 from viveiro.hub import history, patterns, pushes, queries, refs, rewriting, safety
 from viveiro.hub.commits import CommitBuilder, Onto, give_content, signature
+from viveiro.hub.contents import Contents
 from viveiro.hub.counting import DownloadCounter
 from viveiro.hub.diffs import CommitDiff, diff_commit
 from viveiro.hub.discussions import queries as discussions
@@ -46,10 +47,11 @@ from viveiro.hub.index import read_index
 from viveiro.hub.ledger import Guard, Ledger
 from viveiro.hub.trees import FILE, TreeItem, write_tree
 from viveiro.hub.types import Commit, Gate, LfsFile, Refs, RefUpdate, Repo, TreeEntry
+from viveiro.hub.xet.service import Xet
 from viveiro.jobs.outbox import publish
 from viveiro.locale import Sentence
 from viveiro.settings import Settings
-from viveiro.storage import BlobStore
+from viveiro.storage import BlobStore, LocalBlobStore
 from viveiro.types import Action, RepoId, RepoKind, RepoRef, Visibility
 
 __all__ = ["CommitBuilder", "Hub"]
@@ -65,9 +67,11 @@ class Hub:
     ) -> None:
         self.database = database
         self.settings = settings
-        self.blobs = blobs
         self._clock = clock
-        self.ledger = Ledger(database, blobs, settings.repos_dir, clock)
+        xorbs = LocalBlobStore(settings.storage_dir, namespace="xorbs")
+        self.xet = Xet(database, xorbs, settings.storage_dir / "incoming", clock=clock)
+        self.blobs = Contents(blobs, self.xet)
+        self.ledger = Ledger(database, self.blobs, settings.repos_dir, clock)
         self._last_commits = history.LastCommits()
         self._downloads = DownloadCounter(database, clock)
 
@@ -82,6 +86,7 @@ class Hub:
     def close(self) -> None:
         """Write down what is still only counted in memory."""
         self._downloads.flush()
+        self.xet.close()
 
     # Repos ------------------------------------------------------------------------------------------------------------
 

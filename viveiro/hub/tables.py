@@ -97,7 +97,7 @@ class RepoChangeRow(Base):
 
 
 class BlobRow(Base):
-    """Content that the blob store holds whole and verified."""
+    """Content that is stored whole and verified: as it is, or in xorbs (`hub/xet/tables.py`)."""
 
     __tablename__ = "blobs"
 
@@ -114,6 +114,8 @@ class RepoBlobRow(Base):
 
     repo_id: Mapped[int] = mapped_column(ForeignKey("repos.id", ondelete="CASCADE"), primary_key=True)
     sha256: Mapped[str] = mapped_column(ForeignKey("blobs.sha256"), primary_key=True)
+    layout_id: Mapped[int | None] = mapped_column(ForeignKey("layouts.id"), index=True)
+    """From which xorbs this repo's clients fetch it. None: not by Xet."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

@@ -96,8 +96,8 @@ def _make_app(settings: Settings, database: Database) -> FastAPI:
     app = FastAPI()
     app.state.settings = settings
     app.state.database = database
-    app.state.blobs = LocalBlobStore(Path(settings.storage_dir))
-    app.state.hub = Hub(database, settings, app.state.blobs)
+    app.state.hub = Hub(database, settings, LocalBlobStore(Path(settings.storage_dir)))
+    app.state.blobs = app.state.hub.blobs
     app.include_router(hub_api.router)
     install_error_handlers(app)
     app.add_middleware(RequestIdMiddleware)

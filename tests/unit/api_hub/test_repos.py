@@ -419,11 +419,6 @@ class TestTheRest:
         assert (refused.status_code, refused.headers["X-Error-Code"]) == (501, "NotOffered")
         assert refused.headers["X-Error-Message"].startswith("This hub does not offer")
 
-    def test_xet_is_refused_with_the_way_around_it(self, site):
-        refused = site.as_("alice").get(f"{site.new_repo()}/xet-write-token/main")
-        assert refused.status_code == 501
-        assert "HF_HUB_DISABLE_XET=1" in refused.json()["error"]
-
     @pytest.mark.parametrize(
         "route", ["/api/models/gpt2", "/api/models/gpt2/tree/main", "/api/datasets/squad/revision/x"]
     )

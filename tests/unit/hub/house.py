@@ -23,8 +23,8 @@ class House:
     def __init__(self, database: Database, data_dir: Path) -> None:
         self.database = database
         self.settings = Settings(data_dir=data_dir, lfs_threshold_bytes=64 * KiB)
-        self.blobs = LocalBlobStore(self.settings.storage_dir)
-        self.hub = Hub(database, self.settings, self.blobs)
+        self.hub = Hub(database, self.settings, LocalBlobStore(self.settings.storage_dir))
+        self.blobs = self.hub.blobs
         self.alice, self.bob = self.user("alice"), self.user("bob")
         self.root = self.user("root_", is_admin=True)
 

@@ -19,12 +19,13 @@ from viveiro.api.hub import (
     uploads,
     weights,
     whoami,
+    xet,
 )
 
 router = APIRouter()
 for part in (
     *(whoami, repos, commits, refs, rewriting, tree, weights, lists, likes, discussions, uploads, misc),
-    *(info, lfs, resolve, git),
+    *(xet, info, lfs, resolve, git),
 ):
     router.include_router(part.router)
 router.include_router(misc.last_router)

@@ -27,8 +27,8 @@ def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def tree_entry(entry: TreeEntry) -> dict[str, Any]:
-    """As in `tree` and `paths-info`: here an LFS file's sha256 is called `oid`."""
+def tree_entry(entry: TreeEntry, xet_hashes: Mapping[str, str]) -> dict[str, Any]:
+    """As in `tree` and `paths-info`: here an LFS file's sha256 is called `oid`. `xet_hashes` are by sha256."""
     lfs = entry.lfs
     commit = entry.last_commit
     return without_none(
@@ -39,6 +39,7 @@ def tree_entry(entry: TreeEntry) -> dict[str, Any]:
             "path": entry.path,
             "lfs": lfs and {"oid": lfs.oid, "size": lfs.size, "pointerSize": lfs.pointer_size},
             "securityFileStatus": entry.safety and security_status(entry.safety),
+            "xetHash": lfs and xet_hashes.get(lfs.oid),
             "lastCommit": commit and {"id": commit.oid, "title": commit.title, "date": date_text(commit.date)},
         }
     )

@@ -7,9 +7,8 @@ from sqlalchemy.orm import Session
 
 from viveiro.accounts.types import Viewer
 from viveiro.api.hub.answers import json_answer
-from viveiro.api.hub.places import PlaceDep
 from viveiro.errors import NotFound, NotOffered, RepoNotFound
-from viveiro.http.dependencies import DatabaseDep, HubDep, ViewerDep
+from viveiro.http.dependencies import DatabaseDep, ViewerDep
 from viveiro.hub.listing import list_repos, tags_by_type
 from viveiro.hub.types import Repo, RepoQuery, RepoSort
 from viveiro.locale import Sentence, current_language
@@ -69,18 +68,6 @@ async def telemetry() -> Response:
 @router.get("/api/agent-harnesses")
 async def agent_harnesses() -> Response:
     return json_answer({"standardEnvVars": [], "harnesses": {}})
-
-
-_XET: Final = Sentence(
-    "This hub does not speak Xet yet. Large files travel by LFS: set HF_HUB_DISABLE_XET=1 in the client's environment."
-)
-
-
-@router.get("/api/{kind:kind}/{namespace}/{name}/xet-read-token/{rest:path}")
-@router.get("/api/{kind:kind}/{namespace}/{name}/xet-write-token/{rest:path}")
-def xet_token(place: PlaceDep, viewer: ViewerDep, hub: HubDep) -> Response:
-    hub.get_repo(viewer, place.ref)
-    raise NotOffered(_XET)
 
 
 _NOT_OFFERED: Final = {

@@ -11,6 +11,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from viveiro.accounts.types import Viewer
+from viveiro.api.hub.xet.headers import XET_FILE, xet_file, xet_headers
 from viveiro.errors import EntryNotFound, RepoNotFound
 from viveiro.http.dependencies import BlobsDep, HubDep, ViewerDep
 from viveiro.http.errors import error_response
@@ -44,7 +45,7 @@ def resolve(
     if entry is None:
         return _missing_file(repo, sha, path)
     _count_download(request, hub, repo, path)
-    return _answer(request, hub, blobs, repo, sha, entry)
+    return _answer(request, viewer, hub, blobs, repo, sha, entry)
 
 
 @repo_routes(router, "/raw/{rest:path}", "GET", "HEAD")
@@ -55,7 +56,7 @@ def raw(request: Request, ref: RepoRefDep, rest: RestDep, viewer: ViewerDep, hub
     if entry is None:
         return _missing_file(repo, sha, path)
     size = entry.lfs.pointer_size if entry.lfs else entry.size
-    return _answer(request, hub, blobs, repo, sha, TreeEntry("file", path, entry.oid, size))
+    return _answer(request, viewer, hub, blobs, repo, sha, TreeEntry("file", path, entry.oid, size))
 
 
 @router.api_route("/{name}/resolve/{rest:path}", methods=["GET", "HEAD"], include_in_schema=False)
@@ -84,11 +85,16 @@ def _missing_file(repo: Repo, sha: str, path: str) -> Response:
     return response
 
 
-def _answer(request: Request, hub: Hub, blobs: BlobStore, repo: Repo, sha: str, entry: TreeEntry) -> Response:
+def _answer(
+    request: Request, viewer: Viewer, hub: Hub, blobs: BlobStore, repo: Repo, sha: str, entry: TreeEntry
+) -> Response:
     etag = f'"{entry.lfs.oid if entry.lfs else entry.oid}"'
     headers = {"ETag": etag, "X-Repo-Commit": sha, **file_headers(entry.path)}
     if entry.lfs:
         headers |= {"X-Linked-ETag": etag, "X-Linked-Size": str(entry.size)}
+        headers |= xet_headers(request, viewer, hub, repo, sha, entry.lfs.oid)
+        if XET_FILE in request.headers.get("accept", "") and "X-Xet-Hash" in headers:
+            return xet_file(headers, entry.lfs)
     if is_unchanged(request.headers, etag):
         return Response(status_code=304, headers=headers)
     selection = select_bytes(request.headers, entry.size, etag)

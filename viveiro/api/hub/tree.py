@@ -1,6 +1,7 @@
 """Files at a revision, and the commits that led there."""
 
-from typing import Annotated, Final
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -12,6 +13,8 @@ from viveiro.api.hub.schemas import PathsInfo
 from viveiro.errors import InvalidInput, TooLarge
 from viveiro.http.dependencies import HubDep, ViewerDep
 from viveiro.http.urls import next_page
+from viveiro.hub.service import Hub
+from viveiro.hub.types import Repo, TreeEntry
 
 router = APIRouter(tags=["hub"])
 
@@ -42,7 +45,12 @@ def list_tree(
     shown = entries[:limit]
     more = len(entries) > limit
     headers = {"Link": next_page(request, cursor=encode_cursor(shown[-1].path))} if more else {}
-    return json_answer([tree_entry(entry) for entry in shown], headers=headers)
+    return json_answer(_described(hub, repo, shown), headers=headers)
+
+
+def _described(hub: Hub, repo: Repo, entries: Sequence[TreeEntry]) -> list[dict[str, Any]]:
+    xet_hashes = hub.xet.hashes(repo, [entry.lfs.oid for entry in entries if entry.lfs])
+    return [tree_entry(entry, xet_hashes) for entry in entries]
 
 
 @router.get(REPO + "/treesize/{rest:path}")
@@ -85,7 +93,7 @@ def paths_info(
     """Unknown paths are left out."""
     repo = hub.get_repo(viewer, place.ref)
     sha = hub.resolve(repo, place.revision)
-    return json_answer([tree_entry(entry) for entry in hub.paths_info(repo, sha, wanted.paths, expand=wanted.expand)])
+    return json_answer(_described(hub, repo, hub.paths_info(repo, sha, wanted.paths, expand=wanted.expand)))
 
 
 @router.get(REPO + "/commits/{rest:path}")

@@ -1,0 +1,77 @@
+"""How to put a file together: which runs of chunks to fetch, and where."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from viveiro.api.hub.answers import json_answer
+from viveiro.api.hub.xet.access import CAS, HashDep, Reader, ReaderDep, sign_data_link
+from viveiro.http.dependencies import SettingsDep, XetDep
+from viveiro.http.files import select_bytes
+from viveiro.http.urls import public_url
+from viveiro.hub.xet.service import Xet
+from viveiro.hub.xet.types import Reconstruction, Term
+from viveiro.settings import Settings
+
+router = APIRouter(tags=["xet"])
+
+LINK_LIFETIME: Final = timedelta(hours=1)
+"""Clients fetch through these at their own pace, and ask anew when one has expired."""
+
+
+@router.get(CAS + "/v1/reconstructions/{hash}")
+def reconstruction(
+    request: Request, reader: ReaderDep, xet_hash: HashDep, xet: XetDep, settings: SettingsDep
+) -> Response:
+    layout_id, part = _part(request, reader, xet_hash, xet)
+    links = _Links(request, settings, reader, layout_id)
+    fetch_info = {
+        xorb: [
+            {
+                "range": _run(piece.start, piece.stop),
+                "url": links.to(xorb),
+                "url_range": _run(piece.first_byte, piece.stop_byte - 1),
+            }
+            for piece in pieces
+        ]
+        for xorb, pieces in part.pieces.items()
+    }
+    return json_answer(
+        {"offset_into_first_range": part.skip, "terms": _terms(part.terms), "fetch_info": fetch_info}, headers=_PRIVATE
+    )
+
+
+_PRIVATE: Final = {"Cache-Control": "no-store"}
+
+
+def _part(request: Request, reader: Reader, xet_hash: str, xet: Xet) -> tuple[int, Reconstruction]:
+    layout_id, layout = xet.file(reader.repo, xet_hash)
+    selected = select_bytes(request.headers, layout.size, "")
+    return layout_id, xet.reconstruction(layout, selected.start, selected.stop)
+
+
+class _Links:
+    """One for each xorb, good for all that the file needs of it."""
+
+    def __init__(self, request: Request, settings: Settings, reader: Reader, layout_id: int) -> None:
+        self._here = f"{public_url(request)}/api/xet/data"
+        self._settings = settings
+        self._access = reader.access
+        self._layout_id = layout_id
+        self._made: dict[str, str] = {}
+
+    def to(self, xorb: str) -> str:
+        if xorb not in self._made:
+            link = sign_data_link(self._settings, self._access, self._layout_id, xorb, LINK_LIFETIME)
+            self._made[xorb] = f"{self._here}/{xorb}?link={link}"
+        return self._made[xorb]
+
+
+def _terms(terms: Iterable[Term]) -> list[dict[str, Any]]:
+    return [{"hash": term.xorb, "unpacked_length": term.size, "range": _run(term.start, term.stop)} for term in terms]
+
+
+def _run(start: int, end: int) -> dict[str, int]:
+    return {"start": start, "end": end}

@@ -1,0 +1,62 @@
+"""Large files by sha256, in whatever form they are kept: as they are, or in xorbs.
+
+What came by LFS or through a page lies in the blob store as it is; what came by Xet lies in xorbs, and its bytes are put together
+when they are asked for. Whoever reads need not know.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
+
+from viveiro.hub.xet.service import Xet
+from viveiro.storage import BlobStore, BlobWriter, PartialUpload, PartWriter, StoredBlob
+
+
+class Contents:
+    """A `BlobStore` of namespace sha256."""
+
+    def __init__(self, plain: BlobStore, xet: Xet) -> None:
+        self.plain = plain
+        """Those that are kept as they are."""
+        self._xet = xet
+
+    def size(self, sha256: str) -> int | None:
+        size = self.plain.size(sha256)
+        return self._xet.size(sha256) if size is None else size
+
+    def path(self, sha256: str) -> Path | None:
+        return self.plain.path(sha256)
+
+    def read(self, sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        if self.plain.size(sha256) is not None:
+            return self.plain.read(sha256, start, stop)
+        return self._xet.rebuild(self._xet.layout(sha256), start, stop)
+
+    def writer(self, sha256: str | None = None, size: int | None = None) -> AbstractContextManager[BlobWriter]:
+        return self.plain.writer(sha256, size)
+
+    def put(self, key: str, file: Path) -> bool:
+        return self.plain.put(key, file)
+
+    def delete(self, sha256: str) -> None:
+        self.plain.delete(sha256)
+
+    def keys(self) -> Iterator[str]:
+        """Those that are kept as they are: the others have no file that a row could miss."""
+        return self.plain.keys()
+
+    def part_writer(self, upload: PartialUpload, number: int) -> AbstractContextManager[PartWriter]:
+        return self.plain.part_writer(upload, number)
+
+    def parts(self, upload_id: str) -> dict[int, str]:
+        return self.plain.parts(upload_id)
+
+    def assemble(self, upload: PartialUpload, sha256: str) -> StoredBlob:
+        return self.plain.assemble(upload, sha256)
+
+    def discard(self, upload_id: str) -> None:
+        self.plain.discard(upload_id)
+
+    def sweep(self, older_than: timedelta) -> int:
+        return self.plain.sweep(older_than)

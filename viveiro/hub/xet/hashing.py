@@ -1,0 +1,87 @@
+"""The hashes of Xet: blake3 under four keys, and a tree over chunks. Pure.
+
+Source: the Xet specification 1.1.0, "Hashing" (https://huggingface.co/docs/xet/hashing).
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from blake3 import blake3
+
+HASH_BYTES: Final = 32
+
+_CHUNK_KEY: Final = bytes.fromhex("6697f5775b9550de3135cbaca597181c9de421109beb2b58b4d0b04b93adf229")
+_NODE_KEY: Final = bytes.fromhex("017ec5c7a5472996fd946666b48a02e65ddd536f37c76dd2f86352e64a53713f")
+_TERM_KEY: Final = bytes.fromhex("7f1857d6ce56ed66127ff913e7a5c3f3a4cd26d5b5db49e64124987f28fb94c3")
+_FILE_KEY: Final = bytes(32)
+
+_TEXT: Final = re.compile(r"[0-9a-f]{64}")
+_CUT: Final = 4
+"""A node of the tree ends behind a child whose hash is a multiple of this, once it has three."""
+_MOST_CHILDREN: Final = 2 * _CUT + 1
+
+
+def is_hash(text: str) -> bool:
+    return _TEXT.fullmatch(text) is not None
+
+
+def hash_text(raw: bytes) -> str:
+    """As on the wire: each group of eight bytes is a little-endian number."""
+    return np.frombuffer(raw, "<u8").byteswap().tobytes().hex()
+
+
+def hash_bytes(text: str) -> bytes:
+    return np.frombuffer(bytes.fromhex(text), "<u8").byteswap().tobytes()
+
+
+def chunk_hash(content: bytes | memoryview) -> bytes:
+    return blake3(content, key=_CHUNK_KEY).digest()
+
+
+def term_hash(chunk_hashes: bytes) -> str:
+    return hash_text(blake3(chunk_hashes, key=_TERM_KEY).digest())
+
+
+def xorb_hash(chunk_hashes: bytes, sizes: Sequence[int]) -> str:
+    return hash_text(_root(chunk_hashes, sizes))
+
+
+def file_hash(chunk_hashes: bytes, sizes: Sequence[int]) -> str:
+    return hash_text(blake3(_root(chunk_hashes, sizes), key=_FILE_KEY).digest())
+
+
+def blinded(chunk_hashes: bytes, key: bytes) -> bytes:
+    """Each hash under a key: who has a chunk can find it in such a list, and nobody can read the list."""
+    return b"".join(
+        blake3(chunk_hashes[at : at + HASH_BYTES], key=key).digest() for at in range(0, len(chunk_hashes), HASH_BYTES)
+    )
+
+
+def _root(hashes: bytes, sizes: Sequence[int]) -> bytes:
+    """Merges neighbours, level by level, until one is left."""
+    if not sizes:
+        return bytes(HASH_BYTES)
+    while len(sizes) > 1:
+        hashes, sizes = _parents(hashes, sizes)
+    return hashes
+
+
+def _parents(hashes: bytes, sizes: Sequence[int]) -> tuple[bytes, list[int]]:
+    numbers = np.frombuffer(hashes, "<u8")
+    texts = numbers.byteswap().tobytes().hex()
+    may_cut = (numbers[3::4] % _CUT == 0).tolist()
+    parents, totals, start = [], [], 0
+    while start < len(sizes):
+        stop = _end_of_node(may_cut, start)
+        children = (f"{texts[64 * at : 64 * at + 64]} : {sizes[at]}\n" for at in range(start, stop))
+        parents.append(blake3("".join(children).encode(), key=_NODE_KEY).digest())
+        totals.append(sum(sizes[start:stop]))
+        start = stop
+    return b"".join(parents), totals
+
+
+def _end_of_node(may_cut: Sequence[bool], start: int) -> int:
+    most = min(len(may_cut), start + _MOST_CHILDREN)
+    return next((at + 1 for at in range(start + 2, most) if may_cut[at]), most)

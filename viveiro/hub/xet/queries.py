@@ -1,0 +1,134 @@
+"""Every SQL statement about xorbs and layouts."""
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy import exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from viveiro.accounts.types import Viewer
+from viveiro.hub.queries import files_readable_by, insert_or_keep
+from viveiro.hub.tables import BlobRow, RepoBlobRow, RepoRow
+from viveiro.hub.xet.tables import LayoutRow, LayoutXorbRow, RepoXorbRow, XorbRow, XorbSenderRow
+from viveiro.hub.xet.types import Layout, XorbIndex
+
+_AT_ONCE: Final = 500
+
+# Xorbs ----------------------------------------------------------------------------------------------------------------
+
+
+def note_xorb(session: Session, name: str, index: XorbIndex, at: datetime) -> None:
+    """A xorb is in the store, packed as this index says: for the first time, or again."""
+    values = {"packed_size": index.packed_size, "chunks": index.to_bytes(), "registered_at": at}
+    insert_or_keep(session, XorbRow, [{"hash": name, **values}])
+    session.execute(update(XorbRow).where(XorbRow.hash == name).values(**values))
+
+
+def touch_xorbs(session: Session, names: Iterable[str], at: datetime) -> set[str]:
+    """Those that are still known, which will be kept for a while from now on."""
+    known: set[str] = set()
+    for batch in _batches(names):
+        touched = update(XorbRow).where(XorbRow.hash.in_(batch)).values(registered_at=at).returning(XorbRow.hash)
+        known.update(session.scalars(touched))
+    return known
+
+
+def give_xorb(session: Session, name: str, repo_pk: int, sender: str) -> bool:
+    """It was sent to this repo, whole. Whether that is new for the repo."""
+    known = session.get(RepoXorbRow, (repo_pk, name)) is not None
+    insert_or_keep(session, RepoXorbRow, [{"repo_id": repo_pk, "xorb": name}])
+    insert_or_keep(session, XorbSenderRow, [{"sender": sender, "xorb": name}])
+    return not known
+
+
+def usable_xorbs(session: Session, viewer: Viewer, sender: str, names: Iterable[str]) -> set[str]:
+    """Those from which this sender may build files: sent by them, or to a repo whose files they may read."""
+    sent = exists().where(XorbSenderRow.xorb == XorbRow.hash, XorbSenderRow.sender == sender)
+    readable = exists().where(
+        RepoXorbRow.xorb == XorbRow.hash, RepoXorbRow.repo_id == RepoRow.id, files_readable_by(viewer)
+    )
+    found: set[str] = set()
+    for batch in _batches(names):
+        found.update(session.scalars(select(XorbRow.hash).where(XorbRow.hash.in_(batch), or_(sent, readable))))
+    return found
+
+
+def xorb_index(session: Session, name: str) -> XorbIndex | None:
+    packed = session.scalar(select(XorbRow.chunks).where(XorbRow.hash == name))
+    return XorbIndex.from_bytes(packed) if packed is not None else None
+
+
+# Layouts --------------------------------------------------------------------------------------------------------------
+
+
+def add_layout(session: Session, content: str, xet_hash: str, layout: Layout, at: datetime) -> int:
+    """A way to put a stored content together; the id of the row that says so."""
+    terms = layout.to_bytes()
+    digest = sha256(terms).hexdigest()
+    insert_or_keep(session, LayoutRow, [{"sha256": content, "digest": digest, "terms": terms, "created_at": at}])
+    pk = session.scalars(select(LayoutRow.id).where(LayoutRow.digest == digest)).one()
+    insert_or_keep(session, LayoutXorbRow, [{"layout_id": pk, "xorb": xorb} for xorb in sorted(layout.xorbs)])
+    session.execute(update(BlobRow).where(BlobRow.sha256 == content).values(xet_hash=xet_hash))
+    return pk
+
+
+def give_layout(session: Session, repo_pk: int, content: str, layout_id: int) -> None:
+    """The repo, which has this content, offers it by Xet so from now on."""
+    given = update(RepoBlobRow).where(RepoBlobRow.repo_id == repo_pk, RepoBlobRow.sha256 == content)
+    session.execute(given.values(layout_id=layout_id))
+
+
+def layout(session: Session, layout_id: int) -> Layout | None:
+    terms = session.scalar(select(LayoutRow.terms).where(LayoutRow.id == layout_id))
+    return Layout.from_bytes(terms) if terms is not None else None
+
+
+def layout_of_file(session: Session, repo_pk: int, xet_hash: str) -> tuple[int, Layout] | None:
+    """How this repo offers a file, by the file's own hash."""
+    found = session.execute(
+        select(LayoutRow.id, LayoutRow.terms)
+        .join(RepoBlobRow, RepoBlobRow.layout_id == LayoutRow.id)
+        .join(BlobRow, BlobRow.sha256 == RepoBlobRow.sha256)
+        .where(RepoBlobRow.repo_id == repo_pk, BlobRow.xet_hash == xet_hash)
+    ).first()
+    return (found.id, Layout.from_bytes(found.terms)) if found is not None else None
+
+
+def any_layout(session: Session, content: str) -> Layout | None:
+    """For the server's own reading: all give the same bytes."""
+    terms = session.scalar(select(LayoutRow.terms).where(LayoutRow.sha256 == content).order_by(LayoutRow.id).limit(1))
+    return Layout.from_bytes(terms) if terms is not None else None
+
+
+def size_in_xorbs(session: Session, content: str) -> int | None:
+    """Of a content that has a layout."""
+    found = select(BlobRow.size).where(BlobRow.sha256 == content, exists().where(LayoutRow.sha256 == BlobRow.sha256))
+    return session.scalar(found)
+
+
+def has_layout(session: Session, repo_pk: int, content: str, layout: Layout) -> bool:
+    """Whether the repo offers this content in just this way."""
+    digest = sha256(layout.to_bytes()).hexdigest()
+    offered = select(LayoutRow.id).join(RepoBlobRow, RepoBlobRow.layout_id == LayoutRow.id)
+    same = (RepoBlobRow.repo_id == repo_pk, RepoBlobRow.sha256 == content, LayoutRow.digest == digest)
+    return session.scalar(offered.where(*same)) is not None
+
+
+def xet_hashes(session: Session, repo_pk: int, contents: Collection[str]) -> dict[str, str]:
+    """Hashes of those of these contents that the repo offers by Xet."""
+    found: dict[str, str] = {}
+    for batch in _batches(contents):
+        offered = (
+            select(BlobRow.sha256, BlobRow.xet_hash)
+            .join(RepoBlobRow, RepoBlobRow.sha256 == BlobRow.sha256)
+            .where(RepoBlobRow.repo_id == repo_pk, RepoBlobRow.layout_id.is_not(None), BlobRow.sha256.in_(batch))
+        )
+        found |= {content: xet_hash for content, xet_hash in session.execute(offered) if xet_hash is not None}
+    return found
+
+
+def _batches(values: Iterable[str]) -> Iterator[list[str]]:
+    ordered = sorted(set(values))
+    return (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))

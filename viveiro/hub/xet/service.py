@@ -1,0 +1,270 @@
+"""What Xet can do: take xorbs, learn layouts, tell how to fetch a file. No HTTP.
+
+Nothing is believed. A xorb is kept under the hash that its chunks really have; a layout, when the file that it gives really has
+the hashes that it is said to have. And a hash is no key: files are built only from what their sender sent, or may read.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from threading import Lock
+from typing import IO, Final
+
+from viveiro.accounts.types import Viewer
+from viveiro.db import Database, utc_now
+from viveiro.errors import BlobNotFound, NotFound, Unavailable
+from viveiro.hub import queries as hub_queries
+from viveiro.hub.types import Repo
+from viveiro.hub.xet import queries
+from viveiro.hub.xet.hashing import file_hash, term_hash
+from viveiro.hub.xet.rebuilding import Rebuilder
+from viveiro.hub.xet.reconstruction import merged, reconstruct, wanted
+from viveiro.hub.xet.shards import InvalidShard, read_shard
+from viveiro.hub.xet.types import Layout, Reconstruction, ShardFile, XorbIndex
+from viveiro.hub.xet.xorbs import InvalidXorb, XorbReader
+from viveiro.locale import Sentence
+from viveiro.storage import BlobStore, full_disk_named
+
+INDEXES_IN_MEMORY: Final = 256
+"""About 40 KiB each."""
+
+
+class XetFileNotFound(NotFound):
+    def __init__(self, xet_hash: str) -> None:
+        super().__init__("No file {xet_hash} here, or not for this access token.", xet_hash=xet_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends to which repo. `name` tells senders apart: an access token for some repos only is one by itself."""
+
+    viewer: Viewer
+    name: str
+    repo: Repo
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    file: ShardFile
+    sha256: str
+
+
+class Xet:
+    """Threads may share it; so may processes, each with its own."""
+
+    def __init__(
+        self, database: Database, xorbs: BlobStore, spool: Path, *, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        """`spool`: the folder where xorbs lie while they arrive. On the store's own disk, keeping one costs no copy."""
+        self.xorbs = xorbs
+        self._database = database
+        self._spool = spool
+        self._clock = clock
+        self._indexes: OrderedDict[str, XorbIndex] = OrderedDict()
+        self._lock = Lock()
+        self._rebuilder = Rebuilder(xorbs, self._index)
+
+    def close(self) -> None:
+        self._rebuilder.close()
+
+    # Xorbs ------------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def receiving(self) -> Iterator["IncomingXorb"]:
+        """Left without `finish`, no trace remains."""
+        with full_disk_named():
+            self._spool.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=self._spool, suffix=".partial", buffering=0) as file:
+                yield IncomingXorb(self, file)
+
+    def keep_xorb(self, sender: Sender, name: str, index: XorbIndex, file: Path) -> bool:
+        """Whether this repo did not have it yet. What other repos have makes no difference to the answer."""
+        if not self.xorbs.put(name, file):
+            index = self._stored_index(name, file) or index
+        with self._database.write() as session:
+            queries.note_xorb(session, name, index, self._clock())
+            # The sweep deletes xorbs inside a transaction of its own. Either it was before this one, and the xorb is gone
+            # now; or it will see that it has just been sent.
+            if self.xorbs.size(name) is None:
+                raise Unavailable("The xorb {xorb} has just been swept away. Send it again.", xorb=name)
+            new = queries.give_xorb(session, name, sender.repo.pk, sender.name)
+        self._remember(name, index)
+        return new
+
+    def _stored_index(self, name: str, file: Path) -> XorbIndex | None:
+        """Of what the store had under this name: perhaps the same chunks, packed in another way. None: it is `file` now."""
+        reader = XorbReader()
+        try:
+            for part in self.xorbs.read(name):
+                reader.take(part)
+            return reader.finish(name)
+        except (BlobNotFound, InvalidXorb):  # lost or damaged: what was sent now mends it
+            self.xorbs.delete(name)
+            self.xorbs.put(name, file)
+            return None
+
+    def _index(self, name: str) -> XorbIndex:
+        with self._lock:
+            if name in self._indexes:
+                self._indexes.move_to_end(name)
+                return self._indexes[name]
+        with self._database.read() as session:
+            index = queries.xorb_index(session, name)
+        if index is None:
+            raise BlobNotFound(name)
+        self._remember(name, index)
+        return index
+
+    def _remember(self, name: str, index: XorbIndex) -> None:
+        with self._lock:
+            self._indexes[name] = index
+            self._indexes.move_to_end(name)
+            while len(self._indexes) > INDEXES_IN_MEMORY:
+                self._indexes.popitem(last=False)
+
+    # Layouts ----------------------------------------------------------------------------------------------------------
+
+    def register(self, sender: Sender, shard: bytes) -> int:
+        """Verify all that a shard says of files, and give these to the repo. How many.
+
+        Raises:
+            InvalidShard: something in it is not so; nothing of it is registered.
+        """
+        files = read_shard(shard)
+        needed = {xorb for file in files for xorb in file.layout.xorbs}
+        with self._database.read() as session:
+            usable = queries.usable_xorbs(session, sender.viewer, sender.name, needed)
+        _refuse_missing(needed - usable)
+        verified = [self._verify(sender.repo, file) for file in files]
+        now = self._clock()
+        with self._database.write() as session:
+            _refuse_missing(needed - queries.touch_xorbs(session, needed, now))
+            for each in verified:
+                hub_queries.insert_blob(session, each.sha256, each.file.layout.size)
+                hub_queries.grant(session, sender.repo.pk, [each.sha256])
+                layout = queries.add_layout(session, each.sha256, each.file.xet_hash, each.file.layout, now)
+                queries.give_layout(session, sender.repo.pk, each.sha256, layout)
+        return len(files)
+
+    def _verify(self, repo: Repo, file: ShardFile) -> _Verified:
+        self._verify_hashes(file)
+        if file.sha256 is not None:
+            with self._database.read() as session:
+                if queries.has_layout(
+                    session, repo.pk, file.sha256, file.layout
+                ):  # sent again, for lost was our answer
+                    return _Verified(file, file.sha256)
+        digest = hashlib.sha256()
+        for content in self.rebuild(file.layout):
+            digest.update(content)
+        actual = digest.hexdigest()
+        if file.sha256 not in (None, actual):
+            raise InvalidShard(
+                Sentence(
+                    "file {file} has sha256 {actual}, not {said}", file=file.xet_hash, actual=actual, said=file.sha256
+                )
+            )
+        return _Verified(file, actual)
+
+    def _verify_hashes(self, file: ShardFile) -> None:
+        """That each term is what it says, and that the sender knows the chunks in it."""
+        if not file.layout.terms:
+            raise InvalidShard(Sentence("file {file} has no content", file=file.xet_hash))
+        if file.term_hashes is None:
+            raise InvalidShard(Sentence("file {file} comes without the hashes of its terms", file=file.xet_hash))
+        hashes, sizes = [], []
+        for term, announced in zip(file.layout.terms, file.term_hashes, strict=True):
+            index = self._index(term.xorb)
+            own = index.hashes_of(term.start, term.stop)
+            if (
+                term.stop > index.chunk_count
+                or int(index.offsets[term.stop] - index.offsets[term.start]) != term.size
+                or term_hash(own) != announced
+            ):
+                raise InvalidShard(
+                    Sentence("a term of file {file} is not what xorb {xorb} holds", file=file.xet_hash, xorb=term.xorb)
+                )
+            hashes.append(own)
+            sizes.extend(index.sizes[term.start : term.stop].tolist())
+        actual = file_hash(b"".join(hashes), sizes)
+        if actual != file.xet_hash:
+            raise InvalidShard(Sentence("a file has the hash {actual}, not {said}", actual=actual, said=file.xet_hash))
+
+    # Reading ----------------------------------------------------------------------------------------------------------
+
+    def file(self, repo: Repo, xet_hash: str) -> tuple[int, Layout]:
+        """The layout by which this repo offers a file, and its id. Raises XetFileNotFound when it offers none."""
+        with self._database.read() as session:
+            found = queries.layout_of_file(session, repo.pk, xet_hash)
+        if found is None:
+            raise XetFileNotFound(xet_hash)
+        return found
+
+    def reconstruction(self, layout: Layout, start: int, stop: int) -> Reconstruction:
+        indexes = {xorb: self._index(xorb) for xorb in wanted(layout, start, stop)}
+        return reconstruct(layout, start, stop, indexes)
+
+    def readable_ranges(self, layout_id: int, xorb: str) -> list[tuple[int, int]]:
+        """Which stored bytes of a xorb belong to a file that is laid out so: from, to behind the last."""
+        with self._database.read() as session:
+            layout = queries.layout(session, layout_id)
+        terms = [(term.start, term.stop) for term in layout.terms if term.xorb == xorb] if layout else []
+        if not terms:
+            return []
+        index = self._index(xorb)
+        return [index.packed_range(start, stop) for start, stop in merged(terms)]
+
+    def hashes(self, repo: Repo, contents: Collection[str]) -> dict[str, str]:
+        """Xet's hashes of those of these contents (by sha256) that the repo offers by Xet."""
+        if not contents:
+            return {}
+        with self._database.read() as session:
+            return queries.xet_hashes(session, repo.pk, contents)
+
+    def rebuild(self, layout: Layout, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes [start, stop) of a file. Raises BlobNotFound at once when they cannot begin."""
+        return self._rebuilder.read(layout, start, stop)
+
+    def size(self, sha256: str) -> int | None:
+        """Of a content that is held in xorbs."""
+        with self._database.read() as session:
+            return queries.size_in_xorbs(session, sha256)
+
+    def layout(self, sha256: str) -> Layout:
+        """A way to put this content together, for the server's own use. Raises BlobNotFound when there is none."""
+        with self._database.read() as session:
+            layout = queries.any_layout(session, sha256)
+        if layout is None:
+            raise BlobNotFound(sha256)
+        return layout
+
+
+class IncomingXorb:
+    """For one thread at a time."""
+
+    def __init__(self, xet: Xet, file: IO[bytes]) -> None:
+        self._xet = xet
+        self._file = file
+        self._reader = XorbReader()
+
+    def write(self, data: bytearray) -> None:
+        """Raises InvalidXorb as soon as something is wrong with it."""
+        whole = memoryview(self._reader.take(data))
+        with full_disk_named():
+            while whole:
+                whole = whole[self._file.write(whole) :]
+
+    def finish(self, sender: Sender, name: str) -> bool:
+        """Whether the repo did not have it yet. Raises InvalidXorb when it is not what its name says."""
+        return self._xet.keep_xorb(sender, name, self._reader.finish(name), Path(self._file.name))
+
+
+def _refuse_missing(missing: Collection[str]) -> None:
+    """The same words for a xorb that nobody has and for one that this sender may not use."""
+    if missing:
+        raise InvalidShard(Sentence("xorb {xorb} has not been sent", xorb=min(missing)))
