@@ -167,6 +167,7 @@ for _form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}"):
 
 NAMES_NO_REPO = {
     *("GET /healthz", "GET /readyz", "GET /api/v1/openapi.json", "HEAD /api/v1/openapi.json"),
+    *("POST /api/xet/{cache}/v1/telemetry", "POST /v1/telemetry"),
     *("GET /api/whoami-v2", "POST /api/validate-yaml", "HEAD /api/telemetry/{topic}", "GET /api/agent-harnesses"),
     *("POST /api/v1/session", "DELETE /api/v1/session", "GET /api/v1/audit"),
     *("GET /api/v1/users", "POST /api/v1/users", "GET /api/v1/users/{name}", "PATCH /api/v1/users/{name}"),
@@ -226,7 +227,9 @@ BY_SECRET_ADDRESS = {"GET /uploads/{attachment_id}", "HEAD /uploads/{attachment_
 """What was attached to a comment is found by whoever was shown its address, which nobody can guess: `test_discussions.py`."""
 BY_XET_TOKEN = {
     *("POST /api/xet/{cache}/v1/xorbs/default/{hash}", "POST /api/xet/{cache}/v1/shards"),
-    *("GET /api/xet/{cache}/v1/reconstructions/{hash}", "GET /api/xet/data/{hash}"),
+    *("HEAD /api/xet/{cache}/v1/xorbs/default/{hash}", "POST /api/xet/{cache}/v2/shards"),
+    *("GET /api/xet/{cache}/v1/reconstructions/{hash}", "GET /api/xet/{cache}/v2/reconstructions/{hash}"),
+    *("HEAD /api/xet/{cache}/v1/files/{hash}", "GET /api/xet/data/{hash}"),
 }
 """They know neither repo nor viewer but through a token for one repo, or a link signed for one file: `tests/live/test_xet.py`."""
 

@@ -1,5 +1,6 @@
 """Large files by Xet, which today's clients use without being asked."""
 
+import json
 import os
 import struct
 from hashlib import sha256
@@ -231,6 +232,30 @@ class TestReconstruction:
         parts = answer.content.split(f"--{boundary}".encode())[1:-1]
         assert [part.partition(b"\r\n\r\n")[2][:-2] for part in parts] == [xorb[5:10], xorb[100:300]]
 
+    def test_of_the_second_kind_names_each_xorb_once(self, server: RunningServer, repo: str, packed: Packed) -> None:
+        xet = Xet(server, "alice", repo)
+        xet.send(packed)
+        told = xet.get(f"v2/reconstructions/{packed.xet_hash}").json()
+        ((name, fetch),) = told["xorbs"].items()
+        assert [term["hash"] for term in told["terms"]] == [name]
+        (run,) = fetch[0]["ranges"]
+        span = run["bytes"]
+        data = httpx.get(fetch[0]["url"], headers={"Range": f"bytes={span['start']}-{span['end']}"})
+        assert data.content == packed.xorbs[name]
+        assert run["chunks"] == told["terms"][0]["range"]
+
+    def test_questions_without_an_answer_in_bytes(self, server: RunningServer, repo: str, packed: Packed) -> None:
+        xet = Xet(server, "alice", repo)
+        xet.send(packed)
+        (name,) = packed.xorbs
+        size = xet.head(f"v1/files/{packed.xet_hash}")
+        assert (size.status_code, size.headers["content-length"]) == (200, str(len(packed.content)))
+        assert xet.head(f"v1/xorbs/default/{name}").status_code == 200
+        assert xet.head(f"v1/xorbs/default/{'1' * 64}").status_code == 404
+        assert xet.post(f"v1/xorb-grants/default/{name}", b"{}").status_code == 404
+        assert xet.post("v1/telemetry", b"{}").status_code == 200
+        assert httpx.post(f"{server.url}/v1/telemetry", content=b"{}").status_code == 200
+
     def test_what_does_not_exist(self, server: RunningServer, repo: str, packed: Packed) -> None:
         xet = Xet(server, "alice", repo)
         assert xet.reconstruction(packed).status_code == 404
@@ -255,6 +280,27 @@ def one_file_shard(xorb: str, chunks: list[bytes], index: int) -> tuple[bytes, s
         end,
     ]
     return b"".join(records), xet_hash
+
+
+class TestProgress:
+    """Verifying 100 GB takes minutes: the client is told how far it has come."""
+
+    def test_ends_with_the_result(self, server: RunningServer, repo: str, packed: Packed) -> None:
+        xet = Xet(server, "alice", repo)
+        xet.send_xorbs(packed)
+        lines = [json.loads(line) for line in xet.post("v2/shards", packed.shard).text.splitlines()]
+        assert {line["type"] for line in lines[:-1]} == {"validating"}
+        assert lines[-2]["verified"] == lines[-2]["total"] == len(packed.content)
+        assert lines[-1] == {"type": "result"}
+        assert commit_file(server, "alice", repo, "a.bin", packed.sha256, len(packed.content)).status_code == 200
+
+    def test_or_with_the_error(self, server: RunningServer, repo: str, packed: Packed) -> None:
+        xet = Xet(server, "alice", repo)
+        xet.send_xorbs(packed)
+        refused = xet.post("v2/shards", packed.shard_with(sha256="1" * 64))
+        last = json.loads(refused.text.splitlines()[-1])
+        assert (last["type"], last["retryable"]) == ("error", False)
+        assert "has sha256" in last["message"]
 
 
 class TestNothingIsBelieved:

@@ -33,6 +33,9 @@ class Xet:
     def get(self, path: str, **headers: str) -> httpx.Response:
         return httpx.get(f"{self.cas}/{path}", headers={**self.headers, **headers})
 
+    def head(self, path: str) -> httpx.Response:
+        return httpx.head(f"{self.cas}/{path}", headers=self.headers)
+
     def send_xorb(self, name: str, xorb: bytes) -> httpx.Response:
         return self.post(f"v1/xorbs/default/{name}", xorb)
 

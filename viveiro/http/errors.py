@@ -35,7 +35,7 @@ log = structlog.get_logger()
 _GIT_ROUTE: Final = re.compile(r"/info/refs$|/git-(?:upload|receive)-pack$|/info/lfs(?:/|$)")
 _BUSY: Final = ("database is locked", "database table is locked", "connection", "too many clients")
 _FULL: Final = ("database or disk is full", "no space left on device")
-_INTERNAL: Final = Sentence(
+INTERNAL: Final = Sentence(
     "The server failed at this request, and has logged why. Quote the X-Request-Id to its operator."
 )
 _TYPOGRAPHY: Final = str.maketrans({"–": "-", "—": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "→": "->"})
@@ -113,7 +113,7 @@ class UnexpectedErrorMiddleware:
 
 
 def _failure() -> Response:
-    message = translate(_INTERNAL)
+    message = translate(INTERNAL)
     return JSONResponse({"error": message}, 500, {"X-Error-Code": "InternalError", **_headers(message)})
 
 

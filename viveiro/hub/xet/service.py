@@ -30,6 +30,8 @@ from viveiro.hub.xet.xorbs import InvalidXorb, XorbReader
 from viveiro.locale import Sentence
 from viveiro.storage import BlobStore, full_disk_named
 
+Progress = Callable[[int, int], object]
+
 INDEXES_IN_MEMORY: Final = 256
 """About 40 KiB each."""
 
@@ -129,18 +131,20 @@ class Xet:
 
     # Layouts ----------------------------------------------------------------------------------------------------------
 
-    def register(self, sender: Sender, shard: bytes) -> int:
+    def register(self, sender: Sender, shard: bytes, tell: Progress = lambda _done, _total: None) -> int:
         """Verify all that a shard says of files, and give these to the repo. How many.
+
+        Args:
+            tell: told now and then how many bytes have been verified, of how many.
 
         Raises:
             InvalidShard: something in it is not so; nothing of it is registered.
         """
         files = read_shard(shard)
         needed = {xorb for file in files for xorb in file.layout.xorbs}
-        with self._database.read() as session:
-            usable = queries.usable_xorbs(session, sender.viewer, sender.name, needed)
-        _refuse_missing(needed - usable)
-        verified = [self._verify(sender.repo, file) for file in files]
+        _refuse_missing(needed - self.usable(sender, needed))
+        progress = _Steps(sum(file.layout.size for file in files), tell)
+        verified = [self._verify(sender.repo, file, progress) for file in files]
         now = self._clock()
         with self._database.write() as session:
             _refuse_missing(needed - queries.touch_xorbs(session, needed, now))
@@ -151,17 +155,24 @@ class Xet:
                 queries.give_layout(session, sender.repo.pk, each.sha256, layout)
         return len(files)
 
-    def _verify(self, repo: Repo, file: ShardFile) -> _Verified:
+    def usable(self, sender: Sender, xorbs: Collection[str]) -> set[str]:
+        """Those from which this sender may build files."""
+        with self._database.read() as session:
+            return queries.usable_xorbs(session, sender.viewer, sender.name, xorbs)
+
+    def _verify(self, repo: Repo, file: ShardFile, progress: "_Steps") -> _Verified:
         self._verify_hashes(file)
         if file.sha256 is not None:
             with self._database.read() as session:
                 if queries.has_layout(
                     session, repo.pk, file.sha256, file.layout
                 ):  # sent again, for lost was our answer
+                    progress.advance(file.layout.size)
                     return _Verified(file, file.sha256)
         digest = hashlib.sha256()
         for content in self.rebuild(file.layout):
             digest.update(content)
+            progress.advance(len(content))
         actual = digest.hexdigest()
         if file.sha256 not in (None, actual):
             raise InvalidShard(
@@ -242,6 +253,21 @@ class Xet:
         if layout is None:
             raise BlobNotFound(sha256)
         return layout
+
+
+class _Steps:
+    """Tells progress a hundred times, however many steps there are."""
+
+    def __init__(self, total: int, tell: Progress) -> None:
+        self._total = total
+        self._tell = tell
+        self._done = self._told = 0
+
+    def advance(self, by: int) -> None:
+        self._done += by
+        if self._done - self._told >= self._total // 100 or self._done == self._total:
+            self._told = self._done
+            self._tell(self._done, self._total)
 
 
 class IncomingXorb:

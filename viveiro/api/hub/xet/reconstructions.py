@@ -1,6 +1,6 @@
 """How to put a file together: which runs of chunks to fetch, and where."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,13 +12,16 @@ from viveiro.http.dependencies import SettingsDep, XetDep
 from viveiro.http.files import select_bytes
 from viveiro.http.urls import public_url
 from viveiro.hub.xet.service import Xet
-from viveiro.hub.xet.types import Reconstruction, Term
+from viveiro.hub.xet.types import Piece, Reconstruction, Term
 from viveiro.settings import Settings
 
 router = APIRouter(tags=["xet"])
 
 LINK_LIFETIME: Final = timedelta(hours=1)
 """Clients fetch through these at their own pace, and ask anew when one has expired."""
+
+RANGES_AT_ONCE: Final = 300
+"""A header with more would be longer than servers and proxies take."""
 
 
 @router.get(CAS + "/v1/reconstructions/{hash}")
@@ -41,6 +44,27 @@ def reconstruction(
     return json_answer(
         {"offset_into_first_range": part.skip, "terms": _terms(part.terms), "fetch_info": fetch_info}, headers=_PRIVATE
     )
+
+
+@router.get(CAS + "/v2/reconstructions/{hash}")
+def reconstruction_by_xorb(
+    request: Request, reader: ReaderDep, xet_hash: HashDep, xet: XetDep, settings: SettingsDep
+) -> Response:
+    layout_id, part = _part(request, reader, xet_hash, xet)
+    links = _Links(request, settings, reader, layout_id)
+    xorbs = {
+        xorb: [{"url": links.to(xorb), "ranges": [_fetched(piece) for piece in some]} for some in _in_requests(pieces)]
+        for xorb, pieces in part.pieces.items()
+    }
+    return json_answer(
+        {"offset_into_first_range": part.skip, "terms": _terms(part.terms), "xorbs": xorbs}, headers=_PRIVATE
+    )
+
+
+@router.head(CAS + "/v1/files/{hash}")
+def file(reader: ReaderDep, xet_hash: HashDep, xet: XetDep) -> Response:
+    _, layout = xet.file(reader.repo, xet_hash)
+    return Response(headers={"Content-Length": str(layout.size)})
 
 
 _PRIVATE: Final = {"Cache-Control": "no-store"}
@@ -71,6 +95,15 @@ class _Links:
 
 def _terms(terms: Iterable[Term]) -> list[dict[str, Any]]:
     return [{"hash": term.xorb, "unpacked_length": term.size, "range": _run(term.start, term.stop)} for term in terms]
+
+
+def _in_requests(pieces: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
+    """As many as one Range header may name."""
+    return (pieces[start : start + RANGES_AT_ONCE] for start in range(0, len(pieces), RANGES_AT_ONCE))
+
+
+def _fetched(piece: Piece) -> dict[str, Any]:
+    return {"chunks": _run(piece.start, piece.stop), "bytes": _run(piece.first_byte, piece.stop_byte - 1)}
 
 
 def _run(start: int, end: int) -> dict[str, int]:
