@@ -22,6 +22,7 @@ from viveiro.http.dependencies import BlobsDep, HubDep, ViewerDep
 from viveiro.http.repo_addresses import RepoRefDep, RestDep, repo_routes
 from viveiro.hub.service import CommitBuilder, Hub
 from viveiro.hub.types import DeleteFile, DeleteFolder, Repo, TreeEntry
+from viveiro.locale import translate
 from viveiro.storage import BlobStore
 from viveiro.types import Action, RepoRef
 from viveiro.web.files import MAX_TEXT_BYTES
@@ -49,12 +50,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class EditPage:
-    """`is_new`: the path is chosen, too. `stale`: somebody else changed the file meanwhile."""
+    """`suggested` is the commit's title if none is typed. `is_new`: the path is chosen, too. `stale`: somebody else changed the
+    file meanwhile."""
 
     template: ClassVar[str] = "editing/edit.html"
     head: RepoHead
     place: Place
     draft: Draft
+    suggested: str
     is_new: bool
     problem: str | None = None
     stale: bool = False
@@ -67,6 +70,7 @@ class DeletePage:
     place: Place
     entry: TreeEntry
     draft: Draft
+    suggested: str
     problem: str | None = None
 
 
@@ -76,6 +80,7 @@ class UploadPage:
     head: RepoHead
     place: Place
     draft: Draft
+    suggested: str
     problem: str | None = None
 
 
@@ -96,7 +101,7 @@ def edit(request: Request, ref: RepoRefDep, rest: RestDep, viewer: ViewerDep, hu
     place, head = _writable(request, viewer, hub, ref, rest)
     text = _editable_text(hub, place)
     draft = Draft(place.path, text.replace("\r\n", "\n"), parent=place.sha)
-    return render(request, viewer, EditPage(head, place, draft, is_new=False))
+    return render(request, viewer, EditPage(head, place, draft, _update_title(place), is_new=False))
 
 
 @repo_routes(router, "/edit/{rest:path}", "POST")
@@ -118,14 +123,14 @@ def _save(
         parent = _parent_of_edit(hub, before, place)
         builder = hub.begin_commit(viewer, place.repo, place.revision)
         _add(hub, blobs, place, builder, place.path, content)
-        builder.finish(draft.title or f"Update {place.name}", draft.description, parent)
+        builder.finish(draft.title or _update_title(place), draft.description, parent)
     except StaleParent as error:
         # Their text is kept, and saving once more is a decision: from now on it is made upon what is there.
         draft = replace(draft, parent=hub.resolve(place.repo, place.revision))
-        page = EditPage(head, place, draft, is_new=False, stale=True)
+        page = EditPage(head, place, draft, _update_title(place), is_new=False, stale=True)
         return render(request, viewer, page, status=error.status)
     except ViveiroError as error:
-        page = EditPage(head, place, draft, is_new=False, problem=error.translated())
+        page = EditPage(head, place, draft, _update_title(place), is_new=False, problem=error.translated())
         return render(request, viewer, page, status=error.status)
     return go_to(request, head.at("blob", place.path))
 
@@ -164,7 +169,8 @@ def new(request: Request, ref: RepoRefDep, rest: RestDep, viewer: ViewerDep, hub
     place, head = _writable(request, viewer, hub, ref, rest)
     there = hub.paths_info(place.repo, place.sha, [place.path])
     path = f"{place.path}/" if there and there[0].type == "directory" else place.path
-    return render(request, viewer, EditPage(head, place, Draft(path, parent=place.sha), is_new=True))
+    draft = Draft(path, parent=place.sha)
+    return render(request, viewer, EditPage(head, place, draft, _create_title(path), is_new=True))
 
 
 @repo_routes(router, "/new/{rest:path}", "POST")
@@ -185,9 +191,9 @@ def _create(
             raise AlreadyExists("{path} is there already. Choose another name, or edit that file.", path=path)
         builder = hub.begin_commit(viewer, place.repo, place.revision)
         _add(hub, blobs, place, builder, path, draft.content.replace("\r\n", "\n"))
-        builder.finish(draft.title or f"Create {path.rpartition('/')[2]}", draft.description, place.sha)
+        builder.finish(draft.title or _create_title(path), draft.description, place.sha)
     except ViveiroError as error:
-        page = EditPage(head, place, draft, is_new=True, problem=error.translated())
+        page = EditPage(head, place, draft, _create_title(path), is_new=True, problem=error.translated())
         return render(request, viewer, page, status=error.status)
     return go_to(request, head.at("blob", path))
 
@@ -206,7 +212,7 @@ def _add(hub: Hub, blobs: BlobStore, place: Place, builder: CommitBuilder, path:
 def ask_to_delete(request: Request, ref: RepoRefDep, rest: RestDep, viewer: ViewerDep, hub: HubDep) -> Response:
     place, head = _writable(request, viewer, hub, ref, rest)
     entry = hub.entry(place.repo, place.sha, place.path)
-    return render(request, viewer, DeletePage(head, place, entry, Draft(place.path)))
+    return render(request, viewer, DeletePage(head, place, entry, Draft(place.path), _delete_title(place)))
 
 
 @repo_routes(router, "/delete/{rest:path}", "POST")
@@ -221,9 +227,9 @@ def _delete(request: Request, viewer: Viewer, hub: Hub, place: Place, head: Repo
     try:
         builder = hub.begin_commit(viewer, place.repo, place.revision)
         builder.add(DeleteFile(place.path) if entry.type == "file" else DeleteFolder(place.path))
-        builder.finish(draft.title or f"Delete {place.name}", draft.description)
+        builder.finish(draft.title or _delete_title(place), draft.description)
     except ViveiroError as error:
-        page = DeletePage(head, place, entry, draft, problem=error.translated())
+        page = DeletePage(head, place, entry, draft, _delete_title(place), problem=error.translated())
         return render(request, viewer, page, status=error.status)
     return go_to(request, head.at("tree", _folder_that_is_left(hub, place)))
 
@@ -243,7 +249,7 @@ def _folder_that_is_left(hub: Hub, place: Place) -> str:
 @repo_routes(router, "/upload/{rest:path}", "GET")
 def choose_files(request: Request, ref: RepoRefDep, rest: RestDep, viewer: ViewerDep, hub: HubDep) -> Response:
     place, head = _writable(request, viewer, hub, ref, rest)
-    return render(request, viewer, UploadPage(head, place, Draft(place.path)))
+    return render(request, viewer, UploadPage(head, place, Draft(place.path), _upload_title([])))
 
 
 @repo_routes(router, "/upload/{rest:path}", "POST")
@@ -273,7 +279,7 @@ def _commit_upload(
             raise InvalidInput("Choose at least one file.")
         builder.finish(draft.title or _upload_title(received.paths), draft.description)
     except ViveiroError as error:
-        page = UploadPage(head, place, draft, problem=error.translated())
+        page = UploadPage(head, place, draft, _upload_title([]), problem=error.translated())
         return render(request, viewer, page, part=_error_part(request), status=error.status)
     return go_to(request, head.at("tree", draft.path))
 
@@ -283,8 +289,26 @@ def _error_part(request: Request) -> str | None:
     return "editing/_problem.html" if "hx-request" in request.headers else None
 
 
+# Titles of commits for which nobody writes one, in the language of whoever commits: the forms show the same in grey. -----
+
+
+def _update_title(place: Place) -> str:
+    return translate("Update {name}", name=place.name)
+
+
+def _create_title(path: str) -> str:
+    """While the name is not typed yet, it is open."""
+    return translate("Create {name}", name=path.rpartition("/")[2] or "…")
+
+
+def _delete_title(place: Place) -> str:
+    return translate("Delete {name}", name=place.name)
+
+
 def _upload_title(paths: Sequence[str]) -> str:
-    return f"Upload {paths[0].rpartition('/')[2]}" if len(paths) == 1 else f"Upload {len(paths)} files"
+    if len(paths) > 1:
+        return translate("Upload {count} files", count=len(paths))
+    return translate("Upload {name}", name=paths[0].rpartition("/")[2] if paths else "…")
 
 
 # Shared -------------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from viveiro.web.editing import MAX_FORM_BYTES
 from viveiro.web.files import MAX_TEXT_BYTES
 
 MiB = 2**20
+PORTUGUESE = {"Accept-Language": "pt-BR"}
 VERBS = ["edit", "new", "upload", "delete"]
 
 
@@ -41,6 +42,38 @@ def typed(page):
 def parent_in(page):
     [parent] = re.findall(r'name="parent" value="([^"]*)"', page)
     return parent
+
+
+def suggested_title(page):
+    [title] = re.findall(r'name="title"[^>]*placeholder="([^"]*)"', page)
+    return html.unescape(title)
+
+
+class TestATitleThatNobodyWrites:
+    """The form shows it, in the language of whoever commits, and so it is written."""
+
+    @pytest.mark.parametrize(
+        ("address", "title"),
+        [
+            ("edit/main/a.txt", "Atualizar a.txt"),
+            ("new/main/docs/b.txt", "Criar b.txt"),
+            ("delete/main/a.txt", "Excluir a.txt"),
+        ],
+    )
+    def test_is_the_one_that_was_shown(self, site, address, title):
+        ref = site.new_repo(files={"a.txt": "one"})
+        alice = site.browser("alice", **PORTUGUESE)
+        page = alice.get(f"/{ref}/{address}").text
+        alice.post(f"/{ref}/{address}", data={"path": "docs/b.txt", "content": "two", "parent": head(site, ref)})
+        assert last_commit(site, ref).title == suggested_title(page) == title
+
+    def test_leaves_open_what_is_not_known_yet(self, site):
+        ref = site.new_repo()
+        alice = site.browser("alice", **PORTUGUESE)
+        assert suggested_title(alice.get(f"/{ref}/new/main").text) == "Criar …"
+        assert suggested_title(alice.get(f"/{ref}/upload/main").text) == "Enviar …"
+        alice.post(f"/{ref}/upload/main", files=[("files", ("a.txt", b"a")), ("files", ("b.txt", b"b"))])
+        assert last_commit(site, ref).title == "Enviar 2 arquivos"
 
 
 class TestEditing:

@@ -22,6 +22,14 @@ document.addEventListener("alpine:init", () => {
         return row;
       });
       this.$refs.chosen.replaceChildren(...rows);
+      this.suggest([...this.$refs.files.files].map((file) => file.name));
+    },
+    // The title that the commit gets if none is written.
+    suggest(names) {
+      if (!names.length) return;
+      const { one, many } = this.$root.dataset;
+      const title = names.length === 1 ? one.replace("{name}", () => names[0]) : many.replace("{count}", names.length);
+      this.$root.elements.namedItem("title").placeholder = title;
     },
     send(event) {
       event.preventDefault();
@@ -51,6 +59,7 @@ document.addEventListener("alpine:init", () => {
     stop(why) {
       const notice = document.createElement("div");
       notice.className = "notice error";
+      notice.setAttribute("role", "alert");
       notice.textContent = why;
       notice.setAttribute("translate", "no");
       this.$refs.problem.replaceChildren(notice);

@@ -29,6 +29,15 @@ document.addEventListener("alpine:init", () => {
     },
   }));
 
+  // The commit's title that the form for a new file suggests, as its name is typed: <form x-data="title" data-title="Create {name}">.
+  Alpine.data("title", () => ({
+    follow(event) {
+      if (event.target.name !== "path") return;
+      const name = event.target.value.trim().split("/").pop();
+      this.$root.elements.namedItem("title").placeholder = this.$root.dataset.title.replace("{name}", () => name || "…");
+    },
+  }));
+
   // A form that asks before it does what cannot be undone: <form x-data="confirm" x-on:submit="ask" data-question="…">.
   Alpine.data("confirm", () => ({
     ask(event) {
