@@ -5,7 +5,7 @@ takes out all else; and in nh3's own, regular output headings go down a level an
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import unescape
@@ -44,7 +44,7 @@ _TAGS: Final = frozenset(
 _ATTRIBUTES: Final = {
     **{f"h{level}": {"id", "align"} for level in range(1, 7)},
     **{tag: {"align"} for tag in ("div", "p", "table", "tr")},
-    **{tag: {"align", "colspan", "rowspan"} for tag in ("td", "th")},
+    **{tag: {"align", "class", "colspan", "rowspan"} for tag in ("td", "th")},
     "a": {"href", "title"},
     "abbr": {"title"},
     "details": {"open"},
@@ -60,7 +60,7 @@ _GONE_WITH_CONTENT: Final = frozenset(
 )
 _VALUES: Final = {
     "align": re.compile(r"left|right|center"),
-    "class": re.compile(r"hl-(?:comment|keyword|string|number|name)"),
+    "class": re.compile(r"hl-(?:comment|keyword|string|number|name|figures)"),
     "id": re.compile(rf"{ANCHOR}[\w-]{{0,100}}"),
     **dict.fromkeys(("width", "height", "start", "colspan", "rowspan"), re.compile(r"[0-9]{1,4}(?:px|%)?")),
 }
@@ -68,6 +68,10 @@ _VALUES: Final = {
 _TAG: Final = re.compile(r"<(/?)(?!(?:area|br|col|hr|img|input|link|meta|source|wbr)[\s/>])[a-zA-Z]", re.IGNORECASE)
 _SLUG: Final = re.compile(r"[^\w-]+")
 _TASK: Final = re.compile(r"\[([ xX])\] ")
+_FIGURES: Final = re.compile(r"(?=.*[ –-])(?=.*\d)[\d\s.,()+−–±×/%-]{1,60}")
+"""Such as `0.82 (0.77–0.88)`: it is read in one go, so its line does not break."""
+_BARE_ADDRESS: Final = re.compile(r'(?<!\w)https?://[^\s<>"]+', re.IGNORECASE)
+_A_TAG: Final = re.compile(r"<(/?)a[\s>]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,17 +236,65 @@ def _fence(renderer: RendererHTML, tokens: Sequence[Token], index: int, options:
 
 
 def _annotate(state: StateCore) -> None:
-    """Ids for headings, boxes for tasks, and alignment without styles."""
+    """Ids for headings, boxes for tasks, links for addresses, and alignment without styles."""
     ids = _Ids()
     for before, token, content in zip(
         ["", *_types(state.tokens)], state.tokens, [*state.tokens[1:], None], strict=False
     ):
         if token.type == "heading_open" and content is not None:
             token.attrSet("id", ids.new(_plain(content.children or [])))
-        elif token.type in ("th_open", "td_open") and (style := token.attrs.pop("style", None)):
-            token.attrSet("align", str(style).removeprefix("text-align:"))
+        elif token.type in ("th_open", "td_open") and content is not None:
+            if style := token.attrs.pop("style", None):
+                token.attrSet("align", str(style).removeprefix("text-align:"))
+            if _FIGURES.fullmatch(content.content):
+                token.attrSet("class", "hl-figures")
         elif token.type == "paragraph_open" and before == "list_item_open" and content is not None:
             _draw_box(content.children or [])
+        elif token.type == "inline":
+            token.children = list(_with_links(state, token.children or []))
+
+
+def _with_links(state: StateCore, tokens: Iterable[Token]) -> Iterator[Token]:
+    """Addresses that stand in the text become links, except inside of links, Markdown's or HTML's."""
+    inside = 0
+    for token in tokens:
+        tag = _A_TAG.match(token.content) if token.type == "html_inline" else None
+        if token.type == "link_open" or (tag is not None and not tag[1]):
+            inside += 1
+        elif token.type == "link_close" or tag is not None:
+            inside -= 1
+        if token.type == "text" and inside <= 0:
+            yield from _linked(state, token.content)
+        else:
+            yield token
+
+
+def _linked(state: StateCore, text: str) -> Iterator[Token]:
+    at = 0
+    for match in _BARE_ADDRESS.finditer(text):
+        address = _without_end_of_sentence(match[0])
+        link = state.md.normalizeLink(address)
+        if not state.md.validateLink(link):
+            continue
+        yield Token("text", "", 0, content=text[at : match.start()])
+        yield Token("link_open", "a", 1, attrs={"href": link})
+        yield Token("text", "", 0, content=address)
+        yield Token("link_close", "a", -1)
+        at = match.start() + len(address)
+    yield Token("text", "", 0, content=text[at:])
+
+
+def _without_end_of_sentence(address: str) -> str:
+    """`(see https://example.org/a_(b).)` holds `https://example.org/a_(b)`."""
+    surplus = address.count(")") - address.count("(")
+    end = len(address)
+    while address[end - 1] in ".,:;!?'*_~)":
+        if address[end - 1] == ")":
+            if surplus <= 0:
+                break
+            surplus -= 1
+        end -= 1
+    return address[:end]
 
 
 def _types(tokens: Iterable[Token]) -> list[str]:

@@ -47,11 +47,11 @@ def scores(record: Mapping[str, Any], pictures: Pictures) -> Iterator[str]:
     if is_multilabel(record):
         yield "A row counts for the accuracy where all of its labels are right, and none is too many."
     yield ""
-    gain = f"this model's gain in {METRIC_NAMES[record['primary']]}"
+    gain = f"gain in {METRIC_NAMES[record['primary']]}"
     yield "| | " + " | ".join(METRIC_NAMES[name] for name in COMPARED) + f" | {gain} |"
     yield "|---" * (len(COMPARED) + 2) + "|"
     for title, metrics, own in _compared(record):
-        difference = _signed(record["gain"][own]) if own else ""
+        difference = _gain(record["gain"][own]) if own else ""
         yield f"| {title} | " + " | ".join(written(metrics[name]) for name in COMPARED) + f" | {difference} |"
     yield ""
     yield from shown(pictures, "comparison")
@@ -179,6 +179,10 @@ def shown(pictures: Pictures, *names: str) -> Iterator[str]:
 
 def _signed(score: Mapping[str, Any], unit: str = "") -> str:
     return f"{score['value']:+.3f}{unit}, 95 % interval {score['low']:+.3f} to {score['high']:+.3f}"
+
+
+def _gain(score: Mapping[str, Any]) -> str:
+    return f"{score['value']:+.3f} ({score['low']:+.3f} – {score['high']:+.3f})"
 
 
 def _fold(title: str) -> Iterator[str]:

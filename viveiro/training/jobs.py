@@ -180,10 +180,12 @@ def _no_empty_repo_left(publisher: Publisher, ref: RepoRef) -> Iterator[None]:
 
 
 def _destination(run: Run) -> tuple[RepoRef, Publication]:
-    assert run.description.publish is not None
-    ref = RepoRef(RepoKind.MODEL, Revision.parse(run.description.publish).repo_id)
-    summary = f"Adapt {run.description.base} to {run.description.task}"
-    return ref, Publication(summary, f"Viveiro-Run: {run.id}", f"Data: {run.description.data}")
+    base, publish = run.description.base_revision, run.description.publish
+    assert base is not None
+    assert publish is not None
+    summary = f"Adapt {base.repo_id} to {run.description.task}"
+    ref = RepoRef(RepoKind.MODEL, Revision.parse(publish).repo_id)
+    return ref, Publication(summary, f"Viveiro-Run: {run.id}", f"Base: {base}\nData: {run.description.data}")
 
 
 def _gather(job: JobContext, publisher: Publisher, run_id: str, description: RunDescription) -> Ingredients:

@@ -166,6 +166,8 @@ class TestHostileText:
             "\n".join(" " * depth + "- a" for depth in range(500)),
             "|a|b|\n|-|-|\n" + "|1|2|\n" * 40_000,
             "```python\n" + "'" * 190_000,
+            "https://a/" + ")." * 40_000,
+            "https://a " * 8_000,
         ],
         ids=lambda text: text[:9],
     )
@@ -202,6 +204,37 @@ class TestLinks:
         html = render_markdown("[a](../b.md)", base="/datasets/acai/x", revision="feature/y", folder="docs/deep")
         assert 'href="/datasets/acai/x/blob/feature%2Fy/docs/b.md"' in html
 
+    @pytest.mark.parametrize(
+        ("text", "address"),
+        [
+            ("see https://example.org/a?b=c&d.", "https://example.org/a?b=c&d"),
+            ("(see https://example.org/a_(b).)", "https://example.org/a_(b)"),
+            ("**http://example.org/a_b_c**", "http://example.org/a_b_c"),
+            ("| a |\n|-|\n| https://example.org |", "https://example.org"),
+            ("- [x] HTTPS://example.org/ação", "HTTPS://example.org/a%C3%A7%C3%A3o"),
+        ],
+    )
+    def test_are_made_of_addresses_in_the_text(self, text, address):
+        [link] = [attributes for tag, attributes in elements(text) if tag == "a"]
+        assert link == {"href": address, "rel": "nofollow noopener noreferrer ugc"}
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "`https://example.org`",
+            "    https://example.org",
+            "https://",
+            "xhttps://example.org",
+            "javascript://example.org/%0aalert(1)",
+        ],
+    )
+    def test_are_not_made_of_code_and_of_what_is_no_address(self, text):
+        assert [attributes for tag, attributes in elements(text) if tag == "a"] == []
+
+    @pytest.mark.parametrize("text", ["[https://a.org/x](https://b.org)", "<a href='https://b.org'>https://a.org</a>"])
+    def test_hold_no_others(self, text):
+        assert [attributes["href"] for tag, attributes in elements(text) if tag == "a"] == ["https://b.org"]
+
 
 class TestPictures:
     def test_of_the_repo_are_shown(self):
@@ -232,6 +265,10 @@ class TestText:
 
     def test_tables_keep_their_alignment(self):
         assert '<td align="right">1</td>' in render("| a |\n|--:|\n| 1 |")
+
+    def test_figures_of_a_table_are_not_torn_apart(self):
+        html = render("| 0.82 (0.77–0.88) | Gate 7 |\n|-|-|\n| 1 | −3.5 % |")
+        assert re.findall(r'<t[hd] class="hl-figures">(.*?)<', html) == ["0.82 (0.77–0.88)", "−3.5 %"]
 
     def test_tasks_have_boxes(self):
         html = render("- [ ] sow\n- [x] water")
