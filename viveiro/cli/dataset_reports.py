@@ -18,6 +18,18 @@ _SEVERITIES: Final = {
     "info": (Sentence("note"), "cyan"),
 }
 
+_OPTIONS: Final = {
+    "no_text": "--text-column …",
+    "no_label": "--label-column …",
+    "one_class": "--label-column …",
+    "several_labels": '--label-separator ""',
+    "dropped_empty_text": "--text-column …",
+    "imbalance": "--set class_weights=balanced",
+    "long_texts": "--base ORG/NAME",
+    "unused_columns": "--text-column …",
+}
+"""What a finding advises, as options of these commands, by its code."""
+
 
 def print_import(report: Mapping[str, Any]) -> None:
     print_table([{"split": split, "rows": number(rows)} for split, rows in report["rows"].items()], ["split", "rows"])
@@ -49,6 +61,8 @@ def print_findings(findings: Sequence[Mapping[str, Any]]) -> None:
         word, style = _SEVERITIES[finding["severity"]]
         line = Text(f"{translate(word)}: ", style=style)
         line.append(said(finding), style="default")
+        if option := _OPTIONS.get(finding["code"]):
+            line.append(f" ({option})", style="default")
         console.print(line, soft_wrap=True)
 
 

@@ -1,4 +1,7 @@
-"""What the owner of a dataset should know, and what to do about it: errors, then warnings, then what is good to know. Pure."""
+"""What the owner of a dataset should know, and what to do about it: errors, then warnings, then what is good to know. Pure.
+
+Sentences are read on pages and in terminals: they say what to choose, and `cli/dataset_reports.py` by which option.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +33,7 @@ LONG_SHARE: Final = 0.01
 SHOWN: Final = 5
 _LEFT_OUT: Final[Mapping[str, Sentence]] = {
     DropReason.MALFORMED: Sentence("they could not be read as rows. Mend them in the file, then import it again"),
-    DropReason.EMPTY_TEXT: Sentence("they have no text. If that surprises you, name the column: --text-column …"),
+    DropReason.EMPTY_TEXT: Sentence("they have no text. If that surprises you, choose another column of texts"),
     DropReason.EMPTY_LABEL: Sentence("they have no label. Label them, then import the file again"),
     DropReason.TOO_LONG: Sentence(
         "their text has over 1,000,000 characters. Cut it into parts that carry a label each"
@@ -54,8 +57,8 @@ def findings_of_import(report: Mapping[str, Any], name: str) -> Iterator[Finding
         yield Finding(
             "info",
             "several_labels",
-            "Column {column} holds several labels a row, with “{separator}” between them. To keep its cells whole, import "
-            'again with --label-separator "".',
+            "Column {column} holds several labels a row, with “{separator}” between them. Where its cells are whole labels, "
+            "say so.",
             column=report["label_column"],
             separator=report["label_separator"],
         )
@@ -211,9 +214,9 @@ def _about_unreadable(dropped: Dropped, name: str) -> Iterator[Finding]:
 
 def _about_columns(report: CheckReport) -> Iterator[Finding]:
     if report.text_column is None:
-        yield Finding("error", "no_text", "No column holds texts. Name one: --text-column …")
+        yield Finding("error", "no_text", "No column looks like texts. Choose the one to learn from.")
     if report.label_column is None:
-        yield Finding("error", "no_label", "No column holds labels. Name one: --label-column …")
+        yield Finding("error", "no_label", "No column looks like labels. Choose the one that tells what to predict.")
 
 
 def _about_learning(report: CheckReport) -> Iterator[Finding]:
@@ -222,8 +225,7 @@ def _about_learning(report: CheckReport) -> Iterator[Finding]:
         yield Finding(
             "error",
             "one_class",
-            "Column {column} holds {classes} class; a classifier needs 2. Name another column (--label-column …), or add "
-            "rows of another class.",
+            "Column {column} holds {classes} class; a classifier needs 2. Choose another column, or add rows of another class.",
             column=report.label_column,
             classes=len(totals),
         )
@@ -331,7 +333,7 @@ def _about_classes(report: CheckReport) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 "imbalance",
-                "{commonest} has {most} rows and {rarest} {least}. To weigh rare classes more: --set class_weights=balanced",
+                "{commonest} has {most} rows and {rarest} {least}. Let a run weigh rare classes more, or add rows of them.",
                 commonest=commonest,
                 most=most,
                 rarest=rarest,
@@ -372,7 +374,7 @@ def _about_lengths(report: CheckReport) -> Iterator[Finding]:
         "warning" if lengths.over > LONG_SHARE * lengths.counted else "info",
         "long_texts",
         "{over} of {counted} texts are longer than the {limit} tokens that {base} reads: the rest of each is cut off. Put "
-        "what matters first, or choose a base that reads more: --base ORG/NAME",
+        "what matters first, or choose a base that reads more.",
         over=lengths.over,
         counted=lengths.counted,
         limit=lengths.limit,
@@ -387,7 +389,7 @@ def _about_unused(report: CheckReport) -> Iterator[Finding]:
         yield Finding(
             "info",
             "unused_columns",
-            "Not learnt from: {columns}. To learn from another column: --text-column …",
+            "Not learnt from: {columns}. A run can learn from another column: choose it where the run starts.",
             columns=_listed(unused),
         )
 

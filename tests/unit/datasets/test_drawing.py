@@ -60,6 +60,10 @@ class TestFindings:
         print_findings([self.FOUND.to_json()])
         assert capsys.readouterr().out == "warning: 3 rows were left out: it is empty.\n"
 
+    def test_a_terminal_names_the_option_that_pages_have_a_form_for(self, capsys: pytest.CaptureFixture[str]) -> None:
+        print_findings([Finding("error", "no_text", "Choose the column to learn from.").to_json()])
+        assert capsys.readouterr().out == "error: Choose the column to learn from. (--text-column …)\n"
+
     def test_they_are_said_in_the_readers_language_with_the_sentences_in_them(self) -> None:
         with speaking("pt-BR"):
             assert said(self.FOUND.to_json()) != ""
