@@ -103,6 +103,7 @@ NOT_PAGES = {
     "/runs/new/estimate/{job_id}": "a part of the page of a new run",
     "/datasets/{namespace}/{name}/statistics": "a part of a dataset's page; leads there without htmx",
     "/datasets/{namespace}/{name}/check/{job_id}": "a part of a dataset's page",
+    "/datasets/{namespace}/{name}/cell": "a value of a dataset's page; plain text without htmx",
     "/{kind:kind}/{namespace}/{name}/picture/{rest:path}": "pictures of cards",
     "/{namespace}/{name}/picture/{rest:path}": "idem",
 }

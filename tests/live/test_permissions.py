@@ -119,6 +119,7 @@ ABOUT_A_REPO: dict[str, Request] = {
     "GET /spaces/{namespace}/{name}": NOTHING,
     "GET /kernels/{namespace}/{name}": NOTHING,
     "GET /datasets/{namespace}/{name}/statistics": NOTHING,
+    "GET /datasets/{namespace}/{name}/cell": NOTHING,
     "POST /datasets/{namespace}/{name}/check": NOTHING,
     "GET /datasets/{namespace}/{name}/check/{job_id}": NOTHING,
     "GET /endpoints/{namespace}/{name}": NOTHING,

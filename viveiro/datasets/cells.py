@@ -12,6 +12,9 @@ from viveiro.datasets.types import Cell, ColumnKind
 SHOWN_CHARACTERS: Final = 400
 SHOWN_ITEMS: Final = 20
 """Of a list."""
+MOST_CHARACTERS: Final = 1_000_000
+"""Of a value that is looked at by itself."""
+MOST_ITEMS: Final = 10_000
 
 
 def kind_of(kind: pa.DataType, *, is_label: bool = False) -> ColumnKind:
@@ -54,11 +57,20 @@ _KINDS: Final = (
 
 def cells(column: pa.Array) -> list[Cell]:
     """Long values cut before they become Python's: a text of 10 MB costs what is shown of it."""
+    return _cells(column, SHOWN_CHARACTERS, SHOWN_ITEMS)
+
+
+def whole_cells(column: pa.Array) -> list[Cell]:
+    """Cut only where nobody reads on."""
+    return _cells(column, MOST_CHARACTERS, MOST_ITEMS)
+
+
+def _cells(column: pa.Array, longest: int, most: int) -> list[Cell]:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if is_text(column.type):
-        return [Cell(text, is_cut=is_cut) for text, is_cut in _cut_texts(column)]
-    return [_cell(value) for value in _values(column)]
+        return [Cell(text, is_cut=is_cut) for text, is_cut in _cut_texts(column, longest)]
+    return [_cell(value, longest, most) for value in _values(column, longest)]
 
 
 def as_text(column: pa.Array) -> pa.Array:
@@ -78,31 +90,31 @@ def _times_as_text(column: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(text, "Z", "") if has_zone else text
 
 
-def _cell(value: Any) -> Cell:
+def _cell(value: Any, longest: int, most: int) -> Cell:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        items = [item[:SHOWN_CHARACTERS] for item in value[:SHOWN_ITEMS]]
+        items = [item[:longest] for item in value[:most]]
         return Cell(items, is_cut=items != value)
     if isinstance(value, list | dict):
         text = orjson.dumps(value).decode()
-        return Cell(text[:SHOWN_CHARACTERS], is_cut=len(text) > SHOWN_CHARACTERS)
+        return Cell(text[:longest], is_cut=len(text) > longest)
     return Cell(value)
 
 
-def _values(column: pa.Array) -> list[Any]:
-    """As JSON has them, bytes being told by their number only."""
+def _values(column: pa.Array, longest: int) -> list[Any]:
+    """As JSON has them, bytes being told by their number only, and texts up to the `longest`."""
     kind = column.type
     if isinstance(kind, pa.ExtensionType):
-        return _values(column.storage)
+        return _values(column.storage, longest)
     if pa.types.is_dictionary(kind):
-        return _values(column.dictionary_decode())
+        return _values(column.dictionary_decode(), longest)
     if is_text(kind):
-        return [text[:SHOWN_CHARACTERS] + "…" if is_cut and text else text for text, is_cut in _cut_texts(column)]
+        return [text + "…" if is_cut and text else text for text, is_cut in _cut_texts(column, longest)]
     if is_binary(kind):
         return [None if size is None else f"{size} B" for size in pc.binary_length(column).to_pylist()]
     if is_list(kind):
-        return _lists(column)
+        return _lists(column, longest)
     if pa.types.is_struct(kind):
-        parts = [_values(column.field(position)) for position in range(kind.num_fields)]
+        parts = [_values(column.field(position), longest) for position in range(kind.num_fields)]
         rows = zip(column.is_valid().to_pylist(), *parts, strict=True)
         return [dict(zip(kind.names, values, strict=True)) if is_valid else None for is_valid, *values in rows]
     if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind):
@@ -120,15 +132,15 @@ def _number(value: float, digits: int) -> float | str:
     return float(f"{value:.{digits}g}") if math.isfinite(value) else str(value)
 
 
-def _lists(column: pa.Array) -> list[Any]:
+def _lists(column: pa.Array, longest: int) -> list[Any]:
     sizes = pc.list_value_length(column).to_pylist()
-    items = iter(_values(column.flatten()))
+    items = iter(_values(column.flatten(), longest))
     return [None if size is None else [next(items) for _ in range(size)] for size in sizes]
 
 
-def _cut_texts(column: pa.Array) -> list[tuple[str | None, bool]]:
+def _cut_texts(column: pa.Array, longest: int) -> list[tuple[str | None, bool]]:
     if pa.types.is_string_view(column.type):
         column = column.cast(pa.string())
-    is_long = pc.fill_null(pc.greater(pc.utf8_length(column), SHOWN_CHARACTERS), False)
-    texts = pc.utf8_slice_codeunits(column, 0, SHOWN_CHARACTERS).to_pylist()
+    is_long = pc.fill_null(pc.greater(pc.utf8_length(column), longest), False)
+    texts = pc.utf8_slice_codeunits(column, 0, longest).to_pylist()
     return list(zip(texts, is_long.to_pylist(), strict=True))

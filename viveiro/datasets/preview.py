@@ -9,9 +9,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from viveiro.datasets.cells import cells, kind_of
+from viveiro.datasets.cells import cells, kind_of, whole_cells
 from viveiro.datasets.reading import OpenDataset, open_dataset
-from viveiro.datasets.types import Preview, ShownColumn
+from viveiro.datasets.types import Cell, Preview, ShownColumn
 from viveiro.errors import NotFound, UnusableData
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
@@ -27,6 +27,17 @@ class SplitNotFound(NotFound):
     def __init__(self, split: str, dataset: str, known: Sequence[str]) -> None:
         super().__init__(
             "{dataset} has no split {split}. It has: {known}.", dataset=dataset, split=split, known=", ".join(known)
+        )
+
+
+class CellNotFound(NotFound):
+    def __init__(self, dataset: str, split: str, row: int, column: str) -> None:
+        super().__init__(
+            "Split {split} of {dataset} has no row {row} with a column {column}. Rows are counted from 0.",
+            dataset=dataset,
+            split=split,
+            row=row,
+            column=column,
         )
 
 
@@ -98,6 +109,18 @@ def preview(hub: Hub, repo: Repo, sha: str, split: str | None, offset: int, limi
         hidden_columns=len(dataset.columns) - len(names),
         rows=rows,
     )
+
+
+def whole_cell(hub: Hub, repo: Repo, sha: str, split: str | None, row: int, column: str) -> Cell:
+    """One value, with what `preview` cuts off. Raises as `preview` does, and CellNotFound."""
+    opened = _datasets.get(hub, repo, sha)
+    dataset = opened.dataset
+    split = require_split(dataset, split)
+    if column in dataset.columns:
+        with unreadable_named(dataset), opened.lock:
+            for batch in dataset.window(split, [column], row, 1):
+                return whole_cells(batch.column(0))[0]
+    raise CellNotFound(dataset.name, split, row, column)
 
 
 def require_split(dataset: OpenDataset, split: str | None) -> str:

@@ -17,6 +17,7 @@ from viveiro.datasets.incoming import incoming_path, note_upload, open_upload, r
 from viveiro.datasets.kept import kept_check
 from viveiro.datasets.publishing import import_upload
 from viveiro.datasets.types import (
+    Cell,
     ImportOptions,
     Inspection,
     LabelledRows,
@@ -173,6 +174,14 @@ def preview_rows(
 
     repo, sha = _readable(hub, viewer, ref, revision)
     return preview.preview(hub, repo, sha, split, offset, limit)
+
+
+def whole_cell(hub: Hub, viewer: Viewer, ref: RepoRef, revision: str, split: str | None, row: int, column: str) -> Cell:
+    """What `preview_rows` cuts, up to a million characters. Raises as it does, and CellNotFound."""
+    from viveiro.datasets import preview
+
+    repo, sha = _readable(hub, viewer, ref, revision)
+    return preview.whole_cell(hub, repo, sha, split, row, column)
 
 
 def column_statistics(

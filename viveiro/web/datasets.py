@@ -6,13 +6,15 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Final
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from markupsafe import Markup
+from starlette.responses import PlainTextResponse
 
 from viveiro.accounts.types import Viewer
 from viveiro.datasets import service
 from viveiro.datasets.kept import statistics_path
-from viveiro.datasets.types import ColumnKind, ColumnStatistics, Distribution, DropReason, Preview
+from viveiro.datasets.types import Cell, ColumnKind, ColumnStatistics, Distribution, DropReason, Preview
 from viveiro.errors import GatedRepo, JobNotFound, RevisionNotFound, UnusableData, ViveiroError
 from viveiro.http.dependencies import HubDep, SignedInDep, ViewerDep
 from viveiro.http.highlighting import highlight
@@ -30,7 +32,7 @@ from viveiro.web import words
 from viveiro.web.model_panels import ShownSnippet
 from viveiro.web.models import read_readme
 from viveiro.web.navigation import go_to
-from viveiro.web.rendering import is_fragment, render
+from viveiro.web.rendering import HEADERS, is_fragment, render
 from viveiro.web.repo_head import RepoHead, repo_head, texts
 
 router = APIRouter(prefix="/datasets/{namespace}/{name}")
@@ -159,6 +161,12 @@ class HeadsPart:
 
 
 @dataclass(frozen=True, slots=True)
+class CellPart:
+    template: ClassVar[str] = "datasets/_cell.html"
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
 class CheckPart:
     template: ClassVar[str] = "datasets/_check.html"
     check: Check
@@ -229,6 +237,24 @@ def show_statistics(
     if not is_fragment(request):
         return go_to(request, f"/{ref.url_path}?split={viewed.preview.split}&offset={viewed.preview.offset}")
     return render(request, viewer, HeadsPart(viewed))
+
+
+@router.get("/cell")
+def show_cell(
+    request: Request,
+    ref: DatasetRefDep,
+    viewer: ViewerDep,
+    hub: HubDep,
+    row: Offset = 0,
+    column: str = "",
+    split: str | None = None,
+) -> Response:
+    """A whole value, where the table shows its beginning. Without htmx as plain text."""
+    cell = service.whole_cell(hub, viewer, ref, "main", split, row, column)
+    if is_fragment(request):
+        return render(request, viewer, CellPart(cell))
+    text = cell.value if isinstance(cell.value, str) else orjson.dumps(cell.value).decode()
+    return PlainTextResponse(text, headers=HEADERS)
 
 
 @router.post("/check")

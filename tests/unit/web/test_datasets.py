@@ -1,7 +1,7 @@
 """The page of a dataset."""
 
 import re
-from html import escape
+from html import escape, unescape
 
 import httpx
 import pytest
@@ -72,6 +72,20 @@ class TestRows:
         part = alice.get(f"{long_table}?split=train&offset=100", headers=HTMX).text
         assert part.lstrip().startswith('<section id="viewer"')
         assert "1100" in part
+
+    def test_a_value_that_is_cut_can_be_seen_whole(self, site: Site, alice: httpx.Client) -> None:
+        long, items = "seed & soil " * 100, [f"label {number}" for number in range(30)]
+        ref = new_dataset(site, {"data/train.parquet": parquet({"a text": ["", long], "labels": [[], items]})})
+        page = alice.get(f"/{ref.url_path}").text
+        assert escape(long) not in page
+        text, labels = (unescape(address) for address in re.findall(r'<a class="small" href="([^"]*/cell[^"]*)"', page))
+        assert escape(long) in alice.get(text, headers=HTMX).text
+        assert "label 29" in text_of(alice.get(labels, headers=HTMX).text)
+        answer = alice.get(text)
+        assert (answer.text, answer.headers["content-type"]) == (long, "text/plain; charset=utf-8")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        for missing in (text.replace("row=1", "row=2"), text.replace("a+text", "a"), text.replace("train", "dev")):
+            assert alice.get(missing).status_code == 404
 
     def test_what_strangers_wrote_is_text(self, site: Site, alice: httpx.Client) -> None:
         table = {HOSTILE: [HOSTILE * 20], "labels": [[HOSTILE]]}
