@@ -47,6 +47,7 @@ class Widget:
     """What it takes to try a model.
 
     Attributes:
+        holds_model: main has a config.json that names a kind of model; without one nothing could be deployed.
         status: of its endpoint, None where there is none.
         word: for its state.
         may_infer: the viewer may have it compute.
@@ -58,6 +59,7 @@ class Widget:
 
     model: str
     task: str | None
+    holds_model: bool
     status: EndpointStatus | None
     word: str
     may_infer: bool
@@ -136,6 +138,7 @@ async def widget_of(
     return Widget(
         model=repo.name,
         task=task,
+        holds_model=bool(repo.config),
         status=status,
         word=words.endpoint_state(status.state) if status is not None else "",
         may_infer=may_infer(viewer, repo.resource),

@@ -72,8 +72,13 @@ class TestWidget:
         assert "viveiro endpoints deploy alice/panelled" in text_of(page)
         assert 'hx-post="/endpoints"' in page
 
+    def test_where_no_model_is_there_is_nothing_to_deploy(self, site: Site) -> None:
+        page = page_of(site, site.new_repo(files={"README.md": "A plan."}))
+        assert "It holds no model yet" in text_of(page)
+        assert 'hx-post="/endpoints"' not in page
+
     def test_others_are_told_who_may(self, site: Site) -> None:
-        model = site.new_repo(files={"README.md": CARD})
+        model = site.new_repo(files={"README.md": CARD, "config.json": json.dumps({"model_type": "bert"})})
         assert "Whoever may write to it can deploy it" in text_of(page_of(site, model, "bob"))
         assert f'href="/login?next=/{model.repo_id}"' in page_of(site, model, None)
         assert 'hx-post="/endpoints"' not in page_of(site, model, "bob")
