@@ -24,6 +24,9 @@ from pathlib import Path
 from sysconfig import get_path
 from typing import Any, Self
 
+from huggingface_hub import HfApi
+
+from tests.conformance import public_repos
 from tests.live.running_server import RunningServer
 
 Test = Mapping[str, Any]
@@ -63,6 +66,9 @@ def main() -> int:
         server.seed_from(HERE / "seed.yaml")
         write_address(suite, server.url)
         environment = suite_environment(server, Path(folder) / "home")
+        if not arguments.own_hub:
+            constants = public_repos.make(HfApi(endpoint=server.url, token=server.token("TOKEN")))
+            environment |= {f"SUITE_{name}": value for name, value in constants.items()}
         if arguments.without_xet:
             environment["HF_HUB_DISABLE_XET"] = "1"
         for module in modules:

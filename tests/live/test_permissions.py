@@ -88,6 +88,7 @@ ABOUT_A_REPO: dict[str, Request] = {
     "POST /api/{kind}/{namespace}/{name}/super-squash/{rest}": ("main", {"json": {}}),
     "GET /api/{kind}/{namespace}/{name}/lfs-files": NOTHING,
     "GET /api/{kind}/{namespace}/{name}/treesize/{rest}": ("main", {}),
+    "GET /api/{kind}/{namespace}/{name}/compare/{rest}": ("main..main", {}),
     "GET /api/{kind}/{namespace}/{name}/safetensors-metadata/{rest}": ("model.safetensors.index.json", {}),
     "POST /api/{kind}/{namespace}/{name}/lfs-files/batch": ("", {"json": {"deletions": {"sha": [OID]}}}),
     "GET /api/{kind}/{namespace}/{name}/discussions": NOTHING,

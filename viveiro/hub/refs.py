@@ -6,7 +6,7 @@ from typing import Final
 import pygit2
 from pygit2.enums import ObjectType
 
-from viveiro.errors import AlreadyExists, Conflict, InvalidName
+from viveiro.errors import AlreadyExists, Conflict, InvalidInput, InvalidName
 from viveiro.hub.git import BRANCHES, PULL_REQUESTS, TAGS, full_disk_said, write_object
 from viveiro.hub.types import GitRef, Refs
 
@@ -18,6 +18,10 @@ MAX_REF_BYTES: Final = 244
 
 
 def branch_ref(name: str) -> str:
+    if name.startswith("refs/"):
+        raise InvalidInput(
+            "Invalid reference for a branch: {name!r}. Give the branch's own name, without refs/.", name=name[:200]
+        )
     return check_name(name, BRANCHES)
 
 

@@ -37,7 +37,7 @@ from viveiro.hub import history, patterns, pushes, queries, refs, rewriting, saf
 from viveiro.hub.commits import CommitBuilder, Onto, give_content, signature
 from viveiro.hub.contents import Contents
 from viveiro.hub.counting import DownloadCounter
-from viveiro.hub.diffs import CommitDiff, diff_commit
+from viveiro.hub.diffs import CommitDiff, diff_commit, unified_diff
 from viveiro.hub.discussions import queries as discussions
 from viveiro.hub.discussions.pulls import refuse_merged
 from viveiro.hub.discussions.rules import Act, may, require
@@ -360,6 +360,16 @@ class Hub:
     def commit_diff(self, repo: Repo, sha: str) -> CommitDiff:
         """What the commit changed, against its first parent."""
         return diff_commit(self.ledger.open(repo), sha)
+
+    def compare(self, repo: Repo, before: str, after: str, *, since_parting: bool = False) -> str:
+        """What lies between two commits, as `git diff` says it.
+
+        Args:
+            since_parting: leave out what came to `before` after their histories parted.
+        """
+        git = self.ledger.open(repo)
+        base = git.merge_base(before, after) if since_parting else None
+        return unified_diff(git, str(base) if base is not None else before, after)
 
     def count_commits(self, repo: Repo, sha: str) -> int:
         return history.count_commits(str(self.repo_path(repo)), sha)

@@ -410,7 +410,7 @@ class TestTheRest:
             "POST /api/spaces/alice/m/secrets",
             "GET /api/collections/x",
             "POST /api/settings/webhooks",
-            "POST /api/repos/move",
+            "GET /api/jobs/alice",
             "POST /oauth/device",
         ],
     )

@@ -73,7 +73,6 @@ async def agent_harnesses() -> Response:
 _NOT_OFFERED: Final = {
     "user-access-request": Sentence("requests for access to gated repos"),
     "leaderboard": Sentence("leaderboards"),
-    "compare": Sentence("comparing revisions"),
     "resource-group": Sentence("resource groups"),
     **dict.fromkeys(
         ("secrets", "variables", "runtime", "hardware", "sleeptime", "pause", "restart", "dev-mode", "volumes", "logs"),

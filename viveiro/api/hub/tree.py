@@ -1,14 +1,16 @@
 """Files at a revision, and the commits that led there."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import ValidationError
 
 from viveiro.api.hub.answers import commit_item, decode_cursor, encode_cursor, json_answer, query_list, tree_entry
-from viveiro.api.hub.places import REPO, PlaceDep
+from viveiro.api.hub.places import MAIN, REPO, PlaceDep
 from viveiro.api.hub.schemas import PathsInfo
 from viveiro.errors import InvalidInput, TooLarge
 from viveiro.http.dependencies import HubDep, ViewerDep
@@ -94,6 +96,18 @@ def paths_info(
     repo = hub.get_repo(viewer, place.ref)
     sha = hub.resolve(repo, place.revision)
     return json_answer(_described(hub, repo, hub.paths_info(repo, sha, wanted.paths, expand=wanted.expand)))
+
+
+@router.get(REPO + "/compare/{rest:path}")
+def compare(place: PlaceDep, viewer: ViewerDep, hub: HubDep) -> Response:
+    """`from..to` as a unified diff; `from...to` begins where the two parted."""
+    repo = hub.get_repo(viewer, place.ref)
+    hub.require_files(viewer, repo)
+    before, dots, after = re.split(r"(\.{2,3})", place.name, maxsplit=1) if ".." in place.name else (place.name, "", "")
+    if not dots:
+        raise InvalidInput("Write two revisions to compare as from..to, or from...to.")
+    diff = hub.compare(repo, hub.resolve(repo, before), hub.resolve(repo, after or MAIN), since_parting=dots == "...")
+    return PlainTextResponse(diff)
 
 
 @router.get(REPO + "/commits/{rest:path}")

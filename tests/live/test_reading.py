@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
-from huggingface_hub.errors import HfHubHTTPError, RemoteEntryNotFoundError
+from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RemoteEntryNotFoundError
 from safetensors.numpy import save
 
 from tests.live.conftest import MakeRepo
@@ -75,6 +75,18 @@ def test_the_size_of_a_folder_is_that_of_its_content(alice: HfApi, make_repo: Ma
     assert size("") == 5008 + size(".gitattributes")
 
 
+def test_two_revisions_are_compared_as_git_does(alice: HfApi, repo: str) -> None:
+    commit(alice, repo, {"a.txt": b"one\n"})
+    alice.create_branch(repo, branch="side")
+    alice.create_commit(repo, [CommitOperationAdd("b.txt", b"side\n")], commit_message="b", revision="side")
+    commit(alice, repo, {"a.txt": b"two\n"})
+    both, since = (alice_get(alice, f"/api/models/{repo}/compare/main{dots}side") for dots in ("..", "..."))
+    assert ("-two" in both, "+one" in both, "+side" in both) == (True, True, True)
+    assert ("two" in since, "+side" in since) == (False, True)
+    with pytest.raises(BadRequestError, match=r"from\.\.to"):
+        alice_get(alice, f"/api/models/{repo}/compare/main")
+
+
 def test_tasks_name_the_models_that_people_take(alice: HfApi, repo: str) -> None:
     commit(alice, repo, {"README.md": b"---\npipeline_tag: text-classification\n---\n"})
     tasks = alice_get(alice, "/api/tasks")
@@ -87,4 +99,4 @@ def alice_get(alice: HfApi, path: str) -> Any:
 
     answer = get_session().get(alice.endpoint + path, headers={"Authorization": f"Bearer {alice.token}"})
     hf_raise_for_status(answer)
-    return answer.json()
+    return answer.json() if "json" in answer.headers["Content-Type"] else answer.text
