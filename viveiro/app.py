@@ -73,7 +73,8 @@ def register_everything() -> None:
     import viveiro.hub.safety_jobs
     import viveiro.jobs.jobs
     import viveiro.serving.tables
-    import viveiro.training.jobs  # noqa: F401
+    import viveiro.training.jobs
+    import viveiro.webhooks.jobs  # noqa: F401
 
 
 def create_app(settings: Settings) -> "FastAPI":

@@ -39,6 +39,28 @@ class RevisionPushed(Event):
     pusher_id: int | None
 
 
+@events.register("repo-changed")
+@dataclass(frozen=True, slots=True)
+class RepoChanged(Event):
+    """A repo was made, moved, deleted, or its settings changed. What it holds is told by RevisionPushed.
+
+    It says what listeners could not look up any more: a deleted repo is gone, and a moved one has another name.
+    """
+
+    name = "repo-changed"
+
+    repo_pk: int
+    change: str
+    """create, update, move or delete."""
+    kind: str
+    repo_id: str
+    """`namespace/name`; before a move, the old one."""
+    owner_id: int
+    visibility: str
+    actor_id: int | None
+    moved_to: str | None = None
+
+
 @events.register("discussion-changed")
 @dataclass(frozen=True, slots=True)
 class DiscussionChanged(Event):

@@ -37,6 +37,8 @@ PAGES = (
     PageRow("/-/welcome", who="root"),
     PageRow("/settings/profile"),
     PageRow("/settings/tokens"),
+    PageRow("/settings/webhooks?x={site.webhook}"),
+    PageRow("/settings/webhooks/{site.webhook}"),
     PageRow("/alice"),
     PageRow("/acai"),
     # administration
@@ -75,6 +77,9 @@ PAGES = (
     PageRow("/{site.model}/blob/main/config.json"),
     PageRow("/{site.model}/blob/main/model.safetensors"),
     PageRow("/datasets/{site.dataset}/blob/main/README.md"),
+    PageRow("/{site.pickles}/tree/main"),
+    PageRow("/{site.pickles}/blob/main/evil.pkl"),
+    PageRow("/{site.pickles}/blob/main/fine.bin"),
     PageRow("/{site.model}/edit/main/README.md"),
     PageRow("/datasets/{site.dataset}/edit/main/README.md"),
     PageRow("/{site.model}/new/main/"),

@@ -179,6 +179,33 @@ class Site:
         return "acai/relu"
 
     @cached_property
+    def pickles(self) -> str:
+        """A model with a pickle that was found dangerous, a suspicious one and a harmless one."""
+        hub = self.hub("alice")
+        hub.create_repo("alice/pickles")
+        files = {"evil.pkl": b"cos\nsystem\n.", "odd.pt": b"cmine.nets\nNet\n.", "fine.bin": b"cnumpy\ndtype\n."}
+        for path, content in files.items():
+            hub.upload_file(path_or_fileobj=content, path_in_repo=path, repo_id="alice/pickles")
+        wait_until(lambda: hub.model_info("alice/pickles", securityStatus=True).security_repo_status["scansDone"])
+        return "alice/pickles"
+
+    @cached_property
+    def webhook(self) -> str:
+        """One that nothing arrives at: its address is nobody's."""
+        hub = self.hub("alice")
+        made = hub.create_webhook(
+            url="http://webhook.invalid/hook", watched=[{"type": "model", "name": "alice/watched"}], secret="a secret"
+        )
+        hub.create_repo("alice/watched")
+
+        def was_tried() -> bool:
+            with self.client("alice") as client:
+                return "cannot be resolved" in client.get_text(f"/settings/webhooks/{made.id}")
+
+        wait_until(was_tried)
+        return str(made.id)
+
+    @cached_property
     def empty_model(self) -> str:
         """Without a card or a file."""
         self.hub("alice").create_repo("alice/seedling", private=True)

@@ -183,6 +183,12 @@ NAMES_NO_REPO = {
     *("GET /login", "POST /login", "POST /logout", "GET /new", "POST /runs/new/data"),
     *("GET /-/welcome", "POST /-/welcome/password", "POST /-/welcome/token"),
     *("GET /settings", "GET /settings/profile", "POST /settings/profile", "POST /settings/password"),
+    *("GET /api/settings/webhooks", "POST /api/settings/webhooks", "GET /api/settings/webhooks/{webhook_id}"),
+    *("POST /api/settings/webhooks/{webhook_id}", "DELETE /api/settings/webhooks/{webhook_id}"),
+    *("POST /api/settings/webhooks/{webhook_id}/enable", "POST /api/settings/webhooks/{webhook_id}/disable"),
+    *("GET /settings/webhooks", "POST /settings/webhooks", "GET /settings/webhooks/{webhook_id}"),
+    *("POST /settings/webhooks/{webhook_id}", "POST /settings/webhooks/{webhook_id}/switch"),
+    *("POST /settings/webhooks/{webhook_id}/delete", "POST /settings/webhooks/{webhook_id}/deliveries/{delivery_id}/again"),
     *("GET /settings/tokens", "POST /settings/tokens", "POST /settings/tokens/revoke"),
 }  # fmt: skip
 """They are about accounts or the installation."""

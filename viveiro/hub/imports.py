@@ -16,7 +16,7 @@ from viveiro.db import Database
 from viveiro.errors import AlreadyExists, NotFound, NotOffered, RepoNotFound, Unavailable, UserNotFound
 from viveiro.hub.cards import body_of, read_card
 from viveiro.hub.folders import Publication, Publisher, check_out, temporary_folder
-from viveiro.hub.outbound import allowed_hosts, check_host, guard
+from viveiro.hub.outbound import allowed_hosts, check_literal, guarded_client
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.settings import Settings
@@ -131,11 +131,9 @@ def _snapshot(settings: Settings, repo_id: str, revision: str | None, folder: Pa
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
     allowed = allowed_hosts(settings)
-    check_host(urlsplit(settings.upstream_url).hostname or "", allowed)
+    check_literal(urlsplit(settings.upstream_url).hostname or "", allowed)
     constants.HF_HUB_DISABLE_XET = True  # its transport is not ours to guard
-    set_client_factory(
-        lambda: httpx2.Client(event_hooks={"request": [guard(allowed)]}, follow_redirects=True, timeout=120)
-    )
+    set_client_factory(lambda: guarded_client(allowed, follow_redirects=True, timeout=120))
     token = settings.upstream_token.get_secret_value() if settings.upstream_token else False
     try:
         api = HfApi(endpoint=settings.upstream_url, token=token)

@@ -7,8 +7,9 @@ from viveiro.accounts.types import Viewer
 from viveiro.db import utc_now
 from viveiro.errors import AlreadyExists, RepoNotFound
 from viveiro.hub import queries
-from viveiro.hub.service import Hub
+from viveiro.hub.service import Hub, repo_changed
 from viveiro.hub.types import Repo
+from viveiro.jobs.outbox import publish
 from viveiro.types import Action, RepoId, RepoRef
 
 
@@ -33,6 +34,7 @@ def move_repo(hub: Hub, viewer: Viewer, ref: RepoRef, target: RepoId) -> Repo:
                 raise RepoNotFound(ref.repo_id, ref.kind)
             move_grants(session, repo.name, str(moved.repo_id), keep=queries.name_is_shared(session, repo))
             record(session, viewer, "repo.move", str(repo.ref), to=str(moved))
+            publish(session, repo_changed(repo, "move", viewer, moved_to=moved.repo_id))
             (found,) = queries.repos_by_pk(session, [repo.pk])
     except IntegrityError as error:  # by somebody else, this moment
         raise _taken(moved) from error

@@ -443,6 +443,7 @@ def insert_repo(
 ) -> int:
     """Raises IntegrityError when the name is taken."""
     row = RepoRow(
+        id=_fresh_pk(session),
         kind=ref.kind,
         owner_id=owner_id,
         name=str(ref.repo_id),
@@ -457,6 +458,17 @@ def insert_repo(
     _free_name(session, ref)
     _note_change(session, row.id)
     return row.id
+
+
+def _fresh_pk(session: Session) -> int | None:
+    """One that no repo ever had; None where the database sees to that itself.
+
+    SQLite gives the key of a deleted repo to the next one, and events of the old would be told of the new.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        return None
+    known = select(func.max(RepoChangeRow.repo_id)).union_all(select(func.max(RepoRow.id)))
+    return max(filter(None, session.scalars(known)), default=0) + 1
 
 
 def update_repo(session: Session, pk: int, **columns: Any) -> None:

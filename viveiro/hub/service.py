@@ -32,7 +32,7 @@ from viveiro.errors import (
     RevisionNotFound,
     Unavailable,
 )
-from viveiro.events import RevisionPushed
+from viveiro.events import RepoChanged, RevisionPushed
 from viveiro.hub import history, patterns, pushes, queries, refs, rewriting, safety
 from viveiro.hub.commits import CommitBuilder, Onto, give_content, signature
 from viveiro.hub.contents import Contents
@@ -144,6 +144,9 @@ class Hub:
                 if gated is not None:
                     queries.update_repo(session, pk, gated=gated)
                 record(session, viewer, "repo.create", str(ref), visibility=visibility, **details)
+                publish(
+                    session, RepoChanged(pk, "create", ref.kind, str(ref.repo_id), owner.id, visibility, viewer.user_id)
+                )
                 for each in (*made.branches, *made.tags):
                     publish(session, RevisionPushed(pk, each.ref, None, each.target, viewer.user_id))
         except IntegrityError as error:
@@ -183,6 +186,11 @@ class Hub:
             _require(viewer, action, repo)
         return repo
 
+    def find_repo_by_pk(self, pk: int) -> Repo | None:
+        """Whoever may see it: for jobs, which ask about that themselves."""
+        with self.database.read() as session:
+            return next(iter(queries.repos_by_pk(session, [pk])), None)
+
     def require_files(self, viewer: Viewer, repo: Repo) -> None:
         """Raises GatedRepo when the viewer may know of the repo and not read its files."""
         if not can(viewer, Action.READ, repo.resource):
@@ -194,6 +202,7 @@ class Hub:
             with self.database.write() as session:
                 queries.delete_repo(session, repo.pk)
                 record(session, viewer, "repo.delete", str(repo.ref))
+                publish(session, repo_changed(repo, "delete", viewer))
             shutil.rmtree(self.repo_path(repo), ignore_errors=True)
 
     def update_repo(
@@ -215,6 +224,7 @@ class Hub:
             with self.database.write() as session:
                 queries.update_repo(session, repo.pk, **columns)
                 record(session, viewer, "repo.update", str(repo.ref), **columns)
+                publish(session, repo_changed(repo, "update", viewer))
         return self.get_repo(viewer, ref)
 
     def repo_path(self, repo: Repo) -> Path:
@@ -530,6 +540,20 @@ class Hub:
     def unlike(self, viewer: Viewer, repo: Repo) -> None:
         with self.database.write() as session:
             queries.remove_like(session, repo.pk, _user_id(viewer))
+
+
+def repo_changed(repo: Repo, change: str, viewer: Viewer, *, moved_to: RepoId | None = None) -> RepoChanged:
+    """`repo` as it was before."""
+    return RepoChanged(
+        repo_pk=repo.pk,
+        change=change,
+        kind=repo.kind,
+        repo_id=repo.name,
+        owner_id=repo.owner_id,
+        visibility=repo.visibility,
+        actor_id=viewer.user_id,
+        moved_to=str(moved_to) if moved_to is not None else None,
+    )
 
 
 def _require(viewer: Viewer, action: Action, repo: Repo) -> None:

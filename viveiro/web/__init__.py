@@ -20,6 +20,7 @@ ROUTERS: Final = (
     "viveiro.web.sign_in",
     "viveiro.web.welcome",
     "viveiro.web.settings",
+    "viveiro.web.webhooks",
     "viveiro.web.administration",
     "viveiro.web.lists",
     "viveiro.web.new_repo",

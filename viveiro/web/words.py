@@ -43,8 +43,19 @@ JOB_KINDS: Final = {
     "hub-find-pickles": Sentence("Look for pickles in a push"),
     "hub-scan": Sentence("Scan pickles"),
     "hub-repack": Sentence("Pack repositories anew"),
+    "webhooks-of-push": Sentence("Tell webhooks of a push"),
+    "webhooks-of-repo": Sentence("Tell webhooks of a repo"),
+    "webhook-deliver": Sentence("Deliver to a webhook"),
+    "webhooks-sweep": Sentence("Forget old deliveries"),
     "jobs-retention": Sentence("Forget old jobs"),
 }
+DELIVERIES: Final = {
+    "waiting": Sentence("on its way"),
+    "delivered": Sentence("arrived"),
+    "failed": Sentence("given up"),
+    "dropped": Sentence("not sent: the webhook is off, or the repository is hidden from you"),
+}
+"""What became of an event that a webhook is told."""
 SAFETY: Final = {
     "queued": Sentence("being scanned"),
     "suspicious": Sentence("suspicious"),

@@ -205,3 +205,11 @@ class TestDownloads:
         assert house.again(kept).downloads == 1
         with house.database.read() as session:
             assert session.scalars(select(RepoRow.name)).all() == ["alice/kept"]
+
+
+class TestKeys:
+    def test_of_deleted_repos_are_never_given_again(self, house: House) -> None:
+        """Jobs and events name repos by key, and may be late."""
+        first = house.model("alice/first")
+        house.hub.delete_repo(house.alice, first.ref)
+        assert house.model("alice/second").pk > first.pk

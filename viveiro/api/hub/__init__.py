@@ -17,6 +17,7 @@ from viveiro.api.hub import (
     rewriting,
     tree,
     uploads,
+    webhooks,
     weights,
     whoami,
     xet,
@@ -24,7 +25,7 @@ from viveiro.api.hub import (
 
 router = APIRouter()
 for part in (
-    *(whoami, repos, commits, refs, rewriting, tree, weights, lists, likes, discussions, uploads, misc),
+    *(whoami, webhooks, repos, commits, refs, rewriting, tree, weights, lists, likes, discussions, uploads, misc),
     *(xet, info, lfs, resolve, git),
 ):
     router.include_router(part.router)

@@ -88,7 +88,6 @@ _AFTER_A_REPO: Final = (
 )
 _NOT_OFFERED_ANYWHERE: Final = {
     "/api/collections": Sentence("collections"),
-    "/api/settings/webhooks": Sentence("webhooks"),
     "/api/settings/repositories": Sentence("an overview of storage"),
     "/api/buckets": Sentence("buckets"),
     "/api/jobs": Sentence("the Jobs API of huggingface.co; see viveiro jobs and viveiro runs"),

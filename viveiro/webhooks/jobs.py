@@ -1,0 +1,182 @@
+"""What the worker does for webhooks: note who is to be told of an event, and tell them, again and again until it arrives."""
+
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Final
+
+import orjson
+from sqlalchemy.orm import Session
+
+from viveiro.accounts.service import may_see, viewer_of_user
+from viveiro.db import utc_now
+from viveiro.events import RepoChanged, RevisionPushed
+from viveiro.hub.git import MAIN
+from viveiro.hub.outbound import allowed_hosts
+from viveiro.hub.service import Hub
+from viveiro.hub.types import Repo
+from viveiro.jobs.context import JobContext
+from viveiro.jobs.kinds import job_kind
+from viveiro.jobs.outbox import listener
+from viveiro.jobs.schedules import schedule
+from viveiro.jobs.types import Isolation
+from viveiro.locale import Sentence
+from viveiro.storage import LocalBlobStore
+from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
+from viveiro.webhooks import queries
+from viveiro.webhooks.payloads import Happening, ToldRepo, moved, payload, refs_updated, told_from
+from viveiro.webhooks.sending import Attempt, send
+from viveiro.webhooks.service import begin
+from viveiro.webhooks.types import PATIENCE, DeliveryState, Domain, Webhook, pause_after
+
+KEPT_FOR: Final = timedelta(days=30)
+_TOLD_OF: Final = frozenset({RepoKind.MODEL, RepoKind.DATASET, RepoKind.SPACE})
+"""The kinds of repos that a client's `WebhookPayload` knows."""
+
+
+@listener(RevisionPushed, name="webhooks-of-push")
+def tell_of_push(job: JobContext, event: RevisionPushed) -> int:
+    """How many are to be told. The first commit of a repo is told as its creation."""
+    if event.ref == MAIN and event.old_sha is None:
+        return 0
+    repo = _find(job, event.repo_pk)
+    if repo is None:
+        return 0
+    happening = refs_updated([(event.ref, event.old_sha, event.new_sha)])
+    return _note(job, Domain.REPO, happening, told_repo(repo), {repo.name})
+
+
+@listener(RepoChanged, name="webhooks-of-repo")
+def tell_of_repo(job: JobContext, event: RepoChanged) -> int:
+    kind = RepoKind(event.kind)
+    repo = ToldRepo(
+        event.repo_pk,
+        RepoRef(kind, RepoId(*event.repo_id.split("/"))),
+        event.owner_id,
+        Visibility(event.visibility),
+    )
+    names = {event.repo_id}
+    if event.change == "move" and event.moved_to is not None:
+        names.add(event.moved_to)
+        now = _find(job, event.repo_pk)
+        happening = moved(event.moved_to, now.owner_id if now is not None else event.owner_id)
+    elif event.change == "update":
+        happening = Happening("update", "repo.config")
+    else:
+        happening = Happening(event.change, "repo")
+    count = _note(job, Domain.REPO, happening, repo, names)
+    if event.moved_to is not None:
+        with job.database.write() as session:
+            queries.follow_move(session, kind, event.repo_id, event.moved_to)
+    return count
+
+
+@job_kind("webhook-deliver", isolation=Isolation.THREAD, max_attempts=5)
+def deliver(job: JobContext, *, delivery_id: str) -> dict[str, Any] | None:
+    """One attempt. What follows it is a job of its own, so that nobody waits for hours in a worker."""
+    with job.database.read() as session:
+        row = queries.find_delivery(session, delivery_id)
+        if row is None or row.state != DeliveryState.WAITING:
+            return None
+        webhook = queries.find(session, row.webhook_id)
+        if webhook is None:
+            return None
+        body, event = orjson.dumps(row.payload), queries.to_delivery(row).event
+        as_it_was, attempts = told_from(row.about, row.repo_pk), row.attempts + 1
+    if webhook.disabled or not _owner_may_know(job, webhook, as_it_was):
+        with job.database.write() as session:
+            queries.update_delivery(session, delivery_id, state=DeliveryState.DROPPED, next_attempt_at=None)
+        return {"state": DeliveryState.DROPPED}
+    attempt = send(webhook, delivery_id, event, body, int(time.time()), allowed_hosts(job.settings))
+    with job.database.write() as session:
+        job.still_mine(session)
+        return {"state": _settle(session, webhook, delivery_id, attempts, attempt), "status": attempt.status}
+
+
+@job_kind("webhooks-sweep", isolation=Isolation.THREAD)
+def sweep(job: JobContext) -> int:
+    with job.database.write() as session:
+        return queries.forget_deliveries(session, utc_now() - KEPT_FOR)
+
+
+schedule("webhooks-sweep", "webhooks-sweep", every=timedelta(days=1))
+
+
+def told_repo(repo: Repo) -> ToldRepo:
+    return ToldRepo(repo.pk, repo.ref, repo.owner_id, repo.visibility, repo.head_sha, repo.tags)
+
+
+def _find(job: JobContext, pk: int) -> Repo | None:
+    with Hub(job.database, job.settings, LocalBlobStore(job.settings.storage_dir)) as hub:
+        return hub.find_repo_by_pk(pk)
+
+
+def _note(job: JobContext, domain: Domain, happening: Happening, repo: ToldRepo, names: Iterable[str]) -> int:
+    """A delivery, and the job that begins it, for each webhook that watches and whose owner may know."""
+    if repo.ref.kind not in _TOLD_OF:
+        return 0
+    with job.database.read() as session:
+        found = {it.id: it for name in names for it in queries.watching(session, repo.ref.kind, name)}
+    told = [it for it in found.values() if domain in it.domains and _owner_may_know(job, it, repo)]
+    if not told:
+        return 0
+    about = {
+        "kind": repo.ref.kind.value,
+        "name": str(repo.ref.repo_id),
+        "owner_id": repo.owner_id,
+        "visibility": repo.visibility.value,
+    }
+    with job.database.write() as session:
+        for webhook in told:
+            content = payload(webhook.id, webhook.base_url, happening, repo)
+            made = queries.add_delivery(
+                session, webhook.id, job.id, payload=content, repo_pk=repo.pk, about=about, now=utc_now()
+            )
+            if made is not None:
+                begin(session, made)
+    return len(told)
+
+
+def _owner_may_know(job: JobContext, webhook: Webhook, as_it_was: ToldRepo) -> bool:
+    """By what the repo is now. Of a deleted one, by what it was."""
+    now = _find(job, as_it_was.pk)
+    with job.database.read() as session:
+        owner = viewer_of_user(session, webhook.owner_id)
+    return may_see(owner, now.resource if now is not None else as_it_was.resource)
+
+
+def _settle(session: Session, webhook: Webhook, delivery_id: str, attempts: int, attempt: Attempt) -> DeliveryState:
+    """Write down how an attempt went, and see to the next."""
+    now = utc_now()
+    failing_since = None if attempt.has_arrived else webhook.failing_since or now
+    gives_up = failing_since is not None and now - failing_since >= PATIENCE
+    pause = None if attempt.has_arrived or gives_up else pause_after(attempts)
+    state = _state_after(attempt, goes_on=pause is not None)
+    queries.update_delivery(
+        session,
+        delivery_id,
+        state=state,
+        attempts=attempts,
+        status=attempt.status,
+        error=attempt.error,
+        last_attempt_at=now,
+        next_attempt_at=now + pause if pause is not None else None,
+    )
+    if failing_since != webhook.failing_since:
+        queries.update_webhook(session, webhook.id, failing_since=failing_since)
+    if gives_up:
+        because = Sentence(
+            "Nothing has arrived there for {days} days, so it was switched off. The last attempt: {why}",
+            days=PATIENCE.days,
+            why=attempt.error,
+        )
+        queries.update_webhook(session, webhook.id, disabled=True, disabled_because=because)
+    elif pause is not None:
+        begin(session, delivery_id, run_at=now + pause)
+    return state
+
+
+def _state_after(attempt: Attempt, *, goes_on: bool) -> DeliveryState:
+    if attempt.has_arrived:
+        return DeliveryState.DELIVERED
+    return DeliveryState.WAITING if goes_on else DeliveryState.FAILED
