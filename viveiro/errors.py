@@ -5,7 +5,8 @@
     │   ├── InvalidRepoId  InvalidName  InvalidHash
     │   └── UnknownColumn  OneColumnTwice
     ├── NotAuthenticated (401)      no credential, or one that is no longer good
-    │   └── InvalidCredentials
+    │   ├── InvalidCredentials
+    │   └── GatedRepoForStrangers
     ├── Forbidden (403)             known, but not allowed
     │   └── GatedRepo
     ├── NotFound (404)
@@ -34,7 +35,7 @@ Domains raise these; only `http/errors.py` knows which status they become. `code
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from viveiro.locale import Sentence, translate
 
@@ -132,12 +133,39 @@ class Forbidden(ViveiroError):
 
 
 class GatedRepo(Forbidden):
+    """`status`: of the request for access that whoever asks has made, if any."""
+
+    def __init__(self, repo_id: object, kind: str, status: str | None = None) -> None:
+        super().__init__(_GATED.get(status, _GATED[None]), repo_id=repo_id, kind=kind)
+
+
+class GatedRepoForStrangers(NotAuthenticated):
+    """The same, to someone who may be one of those let in."""
+
+    code = "GatedRepo"
+
     def __init__(self, repo_id: object, kind: str) -> None:
         super().__init__(
-            "Access to {kind} {repo_id} is restricted and you are not in the authorized list. Ask its owner for access.",
+            "Access to {kind} {repo_id} is restricted. Sign in, or send the access token of an account that was let in.",
             repo_id=repo_id,
             kind=kind,
         )
+
+
+# Clients look for the first half of the first.
+_GATED: Final = {
+    None: Sentence(
+        "Access to {kind} {repo_id} is restricted and you are not in the authorized list. Ask for access on its page."
+    ),
+    "pending": Sentence(
+        "Access to {kind} {repo_id} is restricted and you are not in the authorized list. You have asked, and its owner has not "
+        "answered yet."
+    ),
+    "rejected": Sentence(
+        "Access to {kind} {repo_id} is restricted and you are not in the authorized list. You have asked, and its owner has "
+        "declined."
+    ),
+}
 
 
 class NotFound(ViveiroError):

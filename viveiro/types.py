@@ -89,6 +89,8 @@ class Resource:
     name: str
     visibility: Visibility = Visibility.PRIVATE
     gated: bool = False
+    let_in: bool = False
+    """It is gated, and whoever asks was let in: looked up for them by who asks on their behalf."""
 
 
 def is_name(text: str) -> bool:

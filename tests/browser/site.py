@@ -39,6 +39,17 @@ PEOPLE: dict[str, Any] = {
 }
 
 
+GATED_CARD = """---
+license: apache-2.0
+extra_gated_prompt: These seeds are for growers. What they become is yours to answer for.
+extra_gated_fields:
+  What will you grow?: text
+  I will not sell the seeds: checkbox
+---
+# Seeds
+"""
+
+
 @dataclass
 class Site:
     """`root` administers, `alice` owns the organisation acai, `bob` is another user. All have PASSWORD."""
@@ -204,6 +215,29 @@ class Site:
 
         wait_until(was_tried)
         return str(made.id)
+
+    @cached_property
+    def gated(self) -> str:
+        """Its owner asks two things of whoever wants in. Bob has asked."""
+        hub = self.hub("alice")
+        hub.create_repo("acai/gated")
+        hub.upload_file(path_or_fileobj=GATED_CARD.encode(), path_in_repo="README.md", repo_id="acai/gated")
+        hub.update_repo_settings("acai/gated", gated="manual")
+        answers = {"answer-0": "A nursery of our own", "answer-1": "yes"}
+        headers = {"Authorization": f"Bearer {self.server.token('bob')}"}
+        httpx.post(f"{self.url}/acai/gated/ask-access", data=answers, headers=headers)
+        return "acai/gated"
+
+    @cached_property
+    def closed(self) -> str:
+        """Nobody has asked for it yet."""
+        hub = self.hub("alice")
+        hub.create_repo("acai/closed", repo_type="dataset")
+        hub.upload_file(
+            path_or_fileobj=GATED_CARD.encode(), path_in_repo="README.md", repo_id="acai/closed", repo_type="dataset"
+        )
+        hub.update_repo_settings("acai/closed", gated="auto", repo_type="dataset")
+        return "acai/closed"
 
     @cached_property
     def empty_model(self) -> str:

@@ -55,7 +55,7 @@ class Asked:
 
     def fill(self, template: str, rest: str) -> str:
         values = {"kind": self.kind, "namespace": self.namespace, "name": self.name, "rest": rest, "job_id": "0" * 24}
-        values |= {"number": "1", "comment_id": f"{1:024x}"}
+        values |= {"number": "1", "comment_id": f"{1:024x}", "status": "pending"}
         return template.format(**values)
 
 
@@ -78,6 +78,9 @@ ABOUT_A_REPO: dict[str, Request] = {
     "POST /api/{kind}/{namespace}/{name}/like": NOTHING,
     "DELETE /api/{kind}/{namespace}/{name}/like": NOTHING,
     "PUT /api/{kind}/{namespace}/{name}/settings": ("", {"json": {"private": False}}),
+    "GET /api/{kind}/{namespace}/{name}/user-access-request/{status}": NOTHING,
+    "POST /api/{kind}/{namespace}/{name}/user-access-request/handle": ("", {"json": {"user": "bob", "status": "accepted"}}),
+    "POST /api/{kind}/{namespace}/{name}/user-access-request/grant": ("", {"json": {"user": "bob"}}),
     "POST /api/{kind}/{namespace}/{name}/duplicate": ("", {"json": {"repository": "bob/copy"}}),
     "POST /api/{kind}/{namespace}/{name}/preupload/{rest}": ("main", {"json": {"files": [{"path": "big.bin", "size": 8}]}}),
     "POST /api/{kind}/{namespace}/{name}/commit/{rest}": ("main", {"content": COMMIT}),
@@ -149,6 +152,11 @@ for _form in ("/{kind}/{namespace}/{name}", "/{namespace}/{name}"):
         f"GET {_form}/commit/{{rest}}": ("main", {}),
         f"GET {_form}/settings": NOTHING,
         f"POST {_form}/settings": ("", {"data": {"visibility": "public"}}),
+        f"GET {_form}/ask-access": NOTHING,
+        f"POST {_form}/ask-access": NOTHING,
+        f"GET {_form}/settings/access": NOTHING,
+        f"POST {_form}/settings/access": ("", {"data": {"request_id": "x", "decision": "accepted"}}),
+        f"POST {_form}/settings/access/grant": ("", {"data": {"user": "bob"}}),
         f"GET {_form}/duplicate": NOTHING,
         f"POST {_form}/duplicate": ("", {"data": {"new_namespace": "bob", "new_name": "copy"}}),
         f"POST {_form}/settings/move": ("", {"data": {"new_namespace": "bob", "new_name": "taken", "old_name": "x"}}),

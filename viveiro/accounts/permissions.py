@@ -65,6 +65,8 @@ def acts_in_full(viewer: Viewer) -> bool:
 def _person_can(viewer: Viewer, action: Action, resource: Resource) -> bool:
     if viewer.is_admin:
         return True
+    if action is Action.READ and resource.let_in and resource.visibility is Visibility.PUBLIC:
+        return True
     role = viewer.roles.get(resource.owner_id)
     return role is not None and _includes(_ALLOWED_BY_ROLE[role], action)
 

@@ -133,6 +133,7 @@ def open_revision(hub: Hub, viewer: Viewer, ref: RepoRef, revision: str) -> "Ope
     from viveiro.datasets.reading import open_dataset
 
     repo = hub.get_repo(viewer, ref, follow=True)
+    hub.require_files(viewer, repo)
     return open_dataset(hub, repo, hub.resolve(repo, revision))
 
 

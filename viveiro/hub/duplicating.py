@@ -59,9 +59,7 @@ def _copy_history(source: Path, target: Path) -> None:
 
 def _grant(session: Session, source: Repo, pk: int, oids: AbstractSet[str]) -> None:
     """As long as the source has the content, no sweep takes it; from here on the copy has it too."""
-    now = queries.repos_by_pk(session, [source.pk])
-    if [repo.storage_key for repo in now] != [
-        source.storage_key
-    ]:  # a key may already be another repo's, perhaps the copy's
+    now = [repo.storage_key for repo in queries.repos_by_pk(session, [source.pk])]
+    if now != [source.storage_key]:  # the row's number may be another repo's by now, perhaps the copy's
         raise RepoNotFound(source.ref.repo_id, source.kind)
     queries.grant(session, pk, queries.granted_sizes(session, source.pk, oids), copied_from=queries.is_repo(source.pk))

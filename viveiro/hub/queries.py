@@ -34,6 +34,7 @@ from viveiro.hub.discussions.tables import AttachmentRow
 from viveiro.hub.pickle_imports import PickleImport
 from viveiro.hub.pickles import Scan, Trouble
 from viveiro.hub.tables import (
+    AccessRequestRow,
     BlobRow,
     DownloadRow,
     LikeRow,
@@ -45,9 +46,21 @@ from viveiro.hub.tables import (
     RepoTagRow,
     ScanRow,
 )
-from viveiro.hub.types import Like, Liker, Position, RefUpdate, Repo, RepoIndex, RepoQuery, RepoSort, RepoTraits
+from viveiro.hub.types import (
+    AccessRequest,
+    AccessStatus,
+    Like,
+    Liker,
+    Position,
+    RefUpdate,
+    Repo,
+    RepoIndex,
+    RepoQuery,
+    RepoSort,
+    RepoTraits,
+)
 from viveiro.hub.xet.tables import LayoutRow
-from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
+from viveiro.types import RepoId, RepoKind, RepoRef, Visibility, new_id
 
 _AT_ONCE: Final = 500
 """How many values go into one statement: SQLite allows 32,766 parameters, planners prefer far fewer."""
@@ -66,12 +79,21 @@ def is_repo(pk: int) -> ColumnElement[bool]:
 
 def files_readable_by(viewer: Viewer) -> ColumnElement[bool]:
     """Whose files this viewer may fetch: `accounts.can(…, READ, …)`, as SQL."""
-    return and_(visible_to(viewer), or_(RepoRow.gated.is_(None), _person_and_token_read(viewer)))
+    open_or_theirs = or_(RepoRow.gated.is_(None), _person_and_token_read(viewer), _was_let_in(viewer))
+    return and_(visible_to(viewer), open_or_theirs)
 
 
 def _person_and_token_read(viewer: Viewer, repo: type[RepoRow] = RepoRow) -> ColumnElement[bool]:
     person = true() if viewer.is_admin else repo.owner_id.in_(viewer.owner_ids)
     return and_(person, _token_reads(viewer.scope, repo))
+
+
+def _was_let_in(viewer: Viewer) -> ColumnElement[bool]:
+    """Into a gated repo that everybody sees."""
+    if viewer.user_id is None:
+        return false()
+    let_in = _let_in(viewer.user_id, RepoRow.id.expression)
+    return and_(RepoRow.visibility == Visibility.PUBLIC, let_in, _token_reads(viewer.scope, RepoRow))
 
 
 def _token_reads(scope: TokenScope | None, repo: type[RepoRow]) -> ColumnElement[bool]:
@@ -552,6 +574,71 @@ def delete_pending(session: Session, row_ids: Collection[int]) -> set[int]:
     """Those that were still there: each is reported by one settler only."""
     gone = delete(PendingPushRow).where(PendingPushRow.id.in_(row_ids)).returning(PendingPushRow.id)
     return set(session.scalars(gone))
+
+
+# Gates ----------------------------------------------------------------------------------------------------------------
+
+
+def _requests(pk: int) -> Select[AccessRequestRow, AccountRow]:
+    found = select(AccessRequestRow, AccountRow).join(AccountRow, AccountRow.id == AccessRequestRow.user_id)
+    return found.where(AccessRequestRow.repo_id == pk)
+
+
+def _as_request(row: AccessRequestRow, user: AccountRow) -> AccessRequest:
+    return AccessRequest(
+        id=row.id,
+        user_id=user.id,
+        name=user.name,
+        fullname=user.fullname or user.name,
+        email=user.email if row.asked else None,
+        status=AccessStatus(row.status),
+        fields=row.fields,
+        reason=row.reason,
+        created_at=row.created_at,
+    )
+
+
+def access_requests(session: Session, pk: int, status: AccessStatus, *, after: str, limit: int) -> list[AccessRequest]:
+    """In order of their ids, which is the order in which they came, to the second."""
+    found = _requests(pk).where(AccessRequestRow.status == status, AccessRequestRow.id > after)
+    return [_as_request(row, user) for row, user in session.execute(found.order_by(AccessRequestRow.id).limit(limit))]
+
+
+def count_access_requests(session: Session, pk: int) -> dict[AccessStatus, int]:
+    counted = select(AccessRequestRow.status, func.count()).where(AccessRequestRow.repo_id == pk)
+    return {AccessStatus(status): count for status, count in session.execute(counted.group_by(AccessRequestRow.status))}
+
+
+def access_request(
+    session: Session, pk: int, *, user_id: int | None = None, request_id: str | None = None
+) -> AccessRequest | None:
+    """The user's, or the one of this id."""
+    one = AccessRequestRow.user_id == user_id if request_id is None else AccessRequestRow.id == request_id
+    found = session.execute(_requests(pk).where(one)).one_or_none()
+    return _as_request(*found) if found is not None else None
+
+
+def is_let_in(session: Session, pk: int, user_id: int) -> bool:
+    return session.scalar(select(_let_in(user_id, literal(pk)))) or False
+
+
+def _let_in(user_id: int, pk: ColumnElement[int]) -> ColumnElement[bool]:
+    accepted = AccessRequestRow.status == AccessStatus.ACCEPTED
+    return exists().where(AccessRequestRow.repo_id == pk, AccessRequestRow.user_id == user_id, accepted)
+
+
+def add_access_request(
+    session: Session, pk: int, user_id: int, status: AccessStatus, *, asked: bool, fields: dict[str, str], at: datetime
+) -> None:
+    """Whoever has one already keeps it."""
+    row = {"id": new_id(), "repo_id": pk, "user_id": user_id, "status": status, "asked": asked}
+    insert_or_keep(session, AccessRequestRow, [{**row, "fields": fields, "created_at": at}])
+
+
+def decide_access_request(session: Session, request_id: str, status: AccessStatus, reason: str | None) -> bool:
+    """False: it has that status already."""
+    decided = update(AccessRequestRow).where(AccessRequestRow.id == request_id, AccessRequestRow.status != status)
+    return session.scalar(decided.values(status=status, reason=reason).returning(AccessRequestRow.id)) is not None
 
 
 # Stored content -------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Whoever acts is the first argument. A repo that the viewer may not see is missin
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ from viveiro.errors import (
     EntryNotFound,
     Forbidden,
     GatedRepo,
+    GatedRepoForStrangers,
     NotAuthenticated,
     RepoMoved,
     RepoNotFound,
@@ -191,10 +193,24 @@ class Hub:
         with self.database.read() as session:
             return next(iter(queries.repos_by_pk(session, [pk])), None)
 
+    def may_read_files(self, viewer: Viewer, repo: Repo) -> bool:
+        """The one place that knows who was let in where a gate is; of any other repo, who sees it reads it."""
+        resource = repo.resource
+        if repo.gated is None or viewer.user_id is None or can(viewer, Action.READ, resource):
+            return can(viewer, Action.READ, resource)
+        with self.database.read() as session:
+            let_in = queries.is_let_in(session, repo.pk, viewer.user_id)
+        return can(viewer, Action.READ, replace(resource, let_in=let_in))
+
     def require_files(self, viewer: Viewer, repo: Repo) -> None:
-        """Raises GatedRepo when the viewer may know of the repo and not read its files."""
-        if not can(viewer, Action.READ, repo.resource):
-            raise GatedRepo(repo.name, repo.kind)
+        """Raises GatedRepo, or GatedRepoForStrangers, when the viewer may know of the repo and not read its files."""
+        if self.may_read_files(viewer, repo):
+            return
+        if viewer.user_id is None:
+            raise GatedRepoForStrangers(repo.name, repo.kind)
+        with self.database.read() as session:
+            request = queries.access_request(session, repo.pk, user_id=viewer.user_id)
+        raise GatedRepo(repo.name, repo.kind, request.status if request is not None else None)
 
     def delete_repo(self, viewer: Viewer, ref: RepoRef) -> None:
         repo = self.get_repo(viewer, ref, Action.ADMIN)

@@ -150,6 +150,27 @@ class PendingPushRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class AccessRequestRow(Base):
+    """Somebody's place before or behind the gate of a repo. It stays when the gate opens: it may close again."""
+
+    __tablename__ = "access_requests"
+    __table_args__ = (
+        UniqueConstraint("repo_id", "user_id"),
+        Index("ix_access_requests_listing", "repo_id", "status", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(24), primary_key=True)
+    repo_id: Mapped[int] = mapped_column(ForeignKey("repos.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    status: Mapped[str] = mapped_column(String(8))
+    asked: Mapped[bool]
+    """False: let in without having asked, and so without having given their address."""
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    reason: Mapped[str | None] = mapped_column(String(1000))
+    """Why it was declined, where the owner said so."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class LikeRow(Base):
     __tablename__ = "likes"
 

@@ -53,6 +53,35 @@ class Repo:
         return Resource(self.owner_id, self.name, self.visibility, gated=self.gated is not None)
 
 
+class AccessStatus(StrEnum):
+    """Of a request for access. The value is what clients send."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """Somebody's request for the files of a gated repo.
+
+    Attributes:
+        email: given by asking; None of somebody who was let in without, or who has none.
+        fields: what the owner wanted to know, by the question.
+        reason: why it was declined, where the owner said so.
+    """
+
+    id: str
+    user_id: int
+    name: str
+    fullname: str
+    email: str | None
+    status: AccessStatus
+    fields: dict[str, str]
+    reason: str | None
+    created_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class RepoIndex:
     """What SQL repeats of the commit that main points at, so that lists need not open any repository."""

@@ -1,19 +1,28 @@
 """Every SQL statement about endpoints."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from sqlalchemy import Row, Select, delete, select
+from sqlalchemy import Row, Select, delete, exists, select
 from sqlalchemy.orm import Session
 
 from viveiro.accounts.tables import AccountRow
-from viveiro.hub.tables import RepoAliasRow, RepoRow
+from viveiro.accounts.types import ANONYMOUS, Viewer
+from viveiro.hub.tables import AccessRequestRow, RepoAliasRow, RepoRow
+from viveiro.hub.types import AccessStatus
 from viveiro.serving.tables import EndpointRow
 from viveiro.serving.types import Endpoint
 from viveiro.types import RepoId, RepoKind, Resource, Visibility
 
 
-def find_model(session: Session, repo_id: RepoId) -> tuple[Resource, Endpoint | None] | None:
-    """A model repo, whatever the case of the letters, also by a name that it had before; and its endpoint if it has one."""
+def find_model(
+    session: Session, repo_id: RepoId, viewer: Viewer = ANONYMOUS
+) -> tuple[Resource, Endpoint | None] | None:
+    """A model repo, whatever the case of the letters, also by a name that it had before; and its endpoint if it has one.
+
+    Args:
+        viewer: who asks. The resource says whether they were let in, where it is gated.
+    """
     folded = str(repo_id).lower()
     row = session.execute(_models(outer=True).where(RepoRow.folded_name == folded)).one_or_none()
     if row is None:
@@ -21,7 +30,17 @@ def find_model(session: Session, repo_id: RepoId) -> tuple[Resource, Endpoint | 
             RepoAliasRow.kind == RepoKind.MODEL, RepoAliasRow.folded_name == folded
         )
         row = session.execute(_models(outer=True).where(RepoRow.id == moved.scalar_subquery())).one_or_none()
-    return (_resource(row.RepoRow), _endpoint(row) if row.EndpointRow else None) if row is not None else None
+    if row is None:
+        return None
+    repo: RepoRow = row.RepoRow
+    let_in = repo.gated is not None and _is_let_in(session, repo.id, viewer.user_id)
+    return replace(_resource(repo), let_in=let_in), _endpoint(row) if row.EndpointRow else None
+
+
+def _is_let_in(session: Session, repo_pk: int, user_id: int | None) -> bool:
+    accepted = AccessRequestRow.status == AccessStatus.ACCEPTED
+    request = exists().where(AccessRequestRow.repo_id == repo_pk, AccessRequestRow.user_id == user_id, accepted)
+    return session.scalar(select(request)) or False
 
 
 def all_endpoints(session: Session) -> list[Endpoint]:

@@ -107,7 +107,7 @@ def find_served(database: Database, viewer: Viewer, repo_id: RepoId) -> Endpoint
     access; to anyone else a private model is missing.
     """
     with database.read() as session:
-        found = queries.find_model(session, repo_id)
+        found = queries.find_model(session, repo_id, viewer)
     if found is None:
         raise RepoNotFound(repo_id, RepoKind.MODEL)
     resource, endpoint = found

@@ -194,6 +194,7 @@ def _gather(job: JobContext, publisher: Publisher, run_id: str, description: Run
     data, base = description.data_revision, description.base_revision
     assert base is not None
     base_repo = hub.get_repo(viewer, RepoRef(RepoKind.MODEL, base.repo_id), follow=True)
+    hub.require_files(viewer, base_repo)
     return Ingredients(
         run_id=run_id,
         description=description,

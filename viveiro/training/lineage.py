@@ -12,7 +12,7 @@ import orjson
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from viveiro.accounts.service import can, may_see
+from viveiro.accounts.service import may_see
 from viveiro.accounts.types import Viewer
 from viveiro.errors import EntryNotFound, InvalidRepoId
 from viveiro.hub.listing import list_repos, names_of
@@ -22,7 +22,7 @@ from viveiro.training import queries
 from viveiro.training.description import Revision, RunDescription
 from viveiro.training.service import get_run, list_runs
 from viveiro.training.types import RECORD_FILE, Run, RunNotFound
-from viveiro.types import Action, RepoKind, RepoRef
+from viveiro.types import RepoKind, RepoRef
 
 MOST_SHOWN: Final = 20
 LARGEST_RECORD: Final = 8 * 2**20
@@ -107,7 +107,7 @@ def run_lineage(session: Session, viewer: Viewer, run: Run) -> RunLineage:
 
 def published_record(hub: Hub, viewer: Viewer, repo: Repo, sha: str) -> dict[str, Any]:
     """What the revision says of the run that made it; empty where nothing readable says so, or not to this viewer."""
-    if not can(viewer, Action.READ, repo.resource):
+    if not hub.may_read_files(viewer, repo):
         return {}
     try:
         entry = hub.entry(repo, sha, RECORD_FILE)

@@ -26,6 +26,7 @@ ROUTERS: Final = (
     "viveiro.web.new_repo",
     "viveiro.web.repo_settings",
     "viveiro.web.duplicating",
+    "viveiro.web.gates",
     "viveiro.web.new_run",
     "viveiro.web.runs",
     "viveiro.web.endpoints",

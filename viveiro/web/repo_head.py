@@ -11,12 +11,13 @@ from viveiro.accounts.service import can
 from viveiro.accounts.types import Viewer
 from viveiro.http.repo_addresses import locate_folder
 from viveiro.http.urls import public_url
+from viveiro.hub.gates import access_request_of, count_access_requests, form_of
 from viveiro.hub.listing import liked_repos
 from viveiro.hub.service import Hub
-from viveiro.hub.types import Repo
+from viveiro.hub.types import AccessRequest, AccessStatus, Repo
 from viveiro.types import Action, RepoRef
 
-Tab: TypeAlias = Literal["card", "files", "commits", "settings"]
+Tab: TypeAlias = Literal["card", "files", "commits", "access", "settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class RepoHead:
     may_write: bool
     may_admin: bool
     may_read_files: bool
+    access: AccessRequest | None
+    """The viewer's own request for what they may not read."""
+    gate_asks: bool
+    """Whether the owner wants to tell or to know something before one may ask."""
     clone_url: str
     licences: tuple[str, ...]
     languages: tuple[str, ...]
@@ -57,6 +62,7 @@ def repo_head(request: Request, viewer: Viewer, hub: Hub, repo: Repo, *, tab: Ta
     base = f"/{repo.ref.url_path}"
     refs = hub.refs(repo)
     may_admin = can(viewer, Action.ADMIN, repo.resource)
+    may_read = hub.may_read_files(viewer, repo)
     named = next((ref.target for ref in (*refs.branches, *refs.tags) if ref.name == revision), None)
     commits = hub.count_commits(repo, named) if named is not None else None
     tabs: list[tuple[Tab, str, int | None]] = [
@@ -64,6 +70,10 @@ def repo_head(request: Request, viewer: Viewer, hub: Hub, repo: Repo, *, tab: Ta
         ("files", place_address(base, "tree", revision), None),
         ("commits", place_address(base, "commits", revision), commits),
     ]
+    may_write = can(viewer, Action.WRITE, repo.resource)
+    if may_write and repo.gated is not None:
+        waiting = count_access_requests(hub, repo).get(AccessStatus.PENDING)
+        tabs.append(("access", f"{base}/settings/access", waiting))
     if may_admin:
         tabs.append(("settings", f"{base}/settings", None))
     return RepoHead(
@@ -76,9 +86,11 @@ def repo_head(request: Request, viewer: Viewer, hub: Hub, repo: Repo, *, tab: Ta
         tags=tuple(ref.name for ref in refs.tags),
         likes=repo.likes,
         liked=_likes(hub, viewer, repo),
-        may_write=can(viewer, Action.WRITE, repo.resource),
+        may_write=may_write,
         may_admin=may_admin,
-        may_read_files=can(viewer, Action.READ, repo.resource),
+        may_read_files=may_read,
+        access=None if may_read else access_request_of(hub, viewer, repo),
+        gate_asks=form_of(repo.card) != form_of({}),
         clone_url=f"{public_url(request)}{base}",
         licences=texts(repo.card.get("license")),
         languages=texts(repo.card.get("language")),

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from viveiro.api.hub import (
     commits,
     discussions,
+    gates,
     git,
     info,
     lfs,
@@ -25,7 +26,22 @@ from viveiro.api.hub import (
 
 router = APIRouter()
 for part in (
-    *(whoami, webhooks, repos, commits, refs, rewriting, tree, weights, lists, likes, discussions, uploads, misc),
+    *(
+        whoami,
+        webhooks,
+        repos,
+        gates,
+        commits,
+        refs,
+        rewriting,
+        tree,
+        weights,
+        lists,
+        likes,
+        discussions,
+        uploads,
+        misc,
+    ),
     *(xet, info, lfs, resolve, git),
 ):
     router.include_router(part.router)

@@ -71,7 +71,6 @@ async def agent_harnesses() -> Response:
 
 
 _NOT_OFFERED: Final = {
-    "user-access-request": Sentence("requests for access to gated repos"),
     "leaderboard": Sentence("leaderboards"),
     "resource-group": Sentence("resource groups"),
     **dict.fromkeys(

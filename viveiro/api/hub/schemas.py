@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from viveiro.hub.types import AccessStatus
 from viveiro.types import RepoKind
 
 PREUPLOAD_FILES: Final = 1000
@@ -61,6 +62,19 @@ class RepoSettings(Schema):
     visibility: str | None = None
     private: bool | None = None
     gated: Literal["auto", "manual", False] | None = None
+
+
+class AccessGrant(Schema):
+    user: str = Field(min_length=1)
+
+
+class AccessDecision(Schema):
+    """Of a user's request, or of the one with this id."""
+
+    status: AccessStatus
+    user: str | None = None
+    request_id: str | None = Field(None, alias="requestId")
+    reason: str | None = Field(None, alias="rejectionReason", max_length=1000)
 
 
 class ValidateYaml(Schema):

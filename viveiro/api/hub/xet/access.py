@@ -63,7 +63,7 @@ class Access:
         """Raises when it may no longer be used."""
         ref = RepoRef(RepoKind(self.kind), RepoId.parse(self.repo_id))
         writes = scope == "write" and not self.proposes
-        repo = hub.get_repo(viewer, ref, Action.WRITE if writes else Action.READ)
+        repo = hub.get_repo(viewer, ref, Action.WRITE if writes else Action.READ, follow=True)
         hub.require_files(viewer, repo)
         if repo.storage_key != self.storage_key:
             raise RepoNotFound(ref.repo_id, ref.kind)
