@@ -10,7 +10,7 @@ RUN apt-get update \
 WORKDIR /opt/viveiro
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY viveiro ./viveiro
-RUN pip install --no-cache-dir -c constraints.txt '.[starter,postgres]'
+RUN pip install --no-cache-dir -c constraints.txt '.[starter,postgres,s3]'
 
 USER viveiro
 ENV VIVEIRO_DATA_DIR=/data VIVEIRO_HOST=0.0.0.0

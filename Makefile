@@ -21,7 +21,7 @@ $(BIN)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt --editable '.[starter,postgres]' --group dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt --editable '.[starter,postgres,s3]' --group dev
 	touch $@
 
 demo: install ## Run the whole loop once on real input; DATA=file.csv for yours

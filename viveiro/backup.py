@@ -34,7 +34,7 @@ from viveiro.hub.git import create_bare_repository, environment, repository_path
 from viveiro.hub.service import Hub
 from viveiro.locale import Sentence, recognised
 from viveiro.settings import Settings
-from viveiro.storage import BlobStore, LocalBlobStore
+from viveiro.storage import BlobStore, open_store
 
 FORMAT: Final = 1
 ROWS_AT_ONCE: Final = 1000
@@ -87,7 +87,7 @@ def restore_backup(settings: Settings, file: Path) -> None:
     migrate.upgrade(database)
     _refuse_used_database(database)
     try:
-        blobs = LocalBlobStore(settings.storage_dir)
+        blobs = open_store(settings)
         with tarfile.open(file, mode="r|*") as tar:
             _restore_members(tar, database, settings, blobs, file)
         rebuild_index(Hub(database, settings, blobs))

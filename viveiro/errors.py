@@ -376,7 +376,9 @@ class Unavailable(ViveiroError):
 class StorageFull(ViveiroError):
     status = 507
 
-    def __init__(self) -> None:
-        super().__init__(
-            "The disk that holds the data folder is full. Nothing was changed. Free space there, then try again."
-        )
+    def __init__(
+        self,
+        template: str = "The disk that holds the data folder is full. Nothing was changed. Free space there, then try again.",
+        **fields: object,
+    ) -> None:
+        super().__init__(template, **fields)

@@ -15,7 +15,7 @@ from viveiro.db import Database, migrate
 from viveiro.hub.service import Hub
 from viveiro.locale import translate
 from viveiro.settings import Settings
-from viveiro.storage import LocalBlobStore
+from viveiro.storage import check_store, open_store
 
 COMMAND_LINE_TOKEN: Final = "viveiro command line on the server's own machine"  # noqa: S105 - a token's name, not its value
 FIRST_TOKEN: Final = "first start"  # noqa: S105 - a token's name, not its value
@@ -27,9 +27,10 @@ def prepare_installation(settings: Settings) -> None:
     """Runs once before the other processes of each start; does again whatever an earlier one left half done."""
     for folder in (settings.repos_dir, settings.storage_dir, settings.runs_dir, settings.cache_dir, settings.logs_dir):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    check_store(settings)
     database = Database(settings.sqlalchemy_url)
     migrate.upgrade(database)
-    hub = Hub(database, settings, LocalBlobStore(settings.storage_dir))
+    hub = Hub(database, settings, open_store(settings))
     hub.reconcile()
     with database.write() as session:
         administrator = first_administrator(session)

@@ -32,6 +32,14 @@ class Settings(BaseSettings):
     """Comma-separated addresses of reverse proxies whose X-Forwarded-* headers are believed."""
     database_url: str | None = None
     """SQLAlchemy address of a PostgreSQL database. Unset: SQLite, in one file of the data folder."""
+    object_store: str | None = None
+    """Where large files lie, as in s3://bucket/prefix; keys and address come from AWS_* variables. Unset: in the data folder."""
+    object_store_public_url: str | None = None
+    """Address under which clients reach the object store. Unset: AWS_ENDPOINT_URL, as this server does."""
+    presigned_downloads: bool = True
+    """Send who downloads a large file to the object store, by a short-lived link. False: it goes through this server."""
+    presigned_lifetime: timedelta = timedelta(minutes=15)
+    """How long such a link can be used to begin a download."""
     secret_key: SecretStr | None = None
     """Signs short-lived links. Unset: made on first start and kept in the data folder with mode 0600."""
     language: Literal["en", "pt-BR"] | None = None

@@ -19,7 +19,7 @@ from viveiro.hub.service import Hub
 from viveiro.serving.admissions import Admissions
 from viveiro.serving.hosts import Hosts
 from viveiro.settings import Settings
-from viveiro.storage import LocalBlobStore
+from viveiro.storage import open_store
 
 ROUTERS: Final = (
     "viveiro.api.inference",
@@ -49,7 +49,7 @@ def build_application(settings: Settings, extend: Callable[[FastAPI], None] = la
     )
     app.state.settings = settings
     app.state.database = Database(settings.sqlalchemy_url)
-    app.state.hub = Hub(app.state.database, settings, LocalBlobStore(settings.storage_dir))
+    app.state.hub = Hub(app.state.database, settings, open_store(settings))
     app.state.blobs = app.state.hub.blobs
     app.state.facets = Facets(app.state.database)
     app.state.hosts = Hosts(settings, app.state.database, app.state.hub)

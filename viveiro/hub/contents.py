@@ -4,7 +4,7 @@ What came by LFS or through a page lies in the blob store as it is; what came by
 when they are asked for. Whoever reads need not know.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +27,11 @@ class Contents:
 
     def path(self, sha256: str) -> Path | None:
         return self.plain.path(sha256)
+
+    def address(self, sha256: str, lifetime: timedelta, headers: Mapping[str, str]) -> str | None:
+        """Only of one that is kept as it is: what lies in xorbs has to be put together here."""
+        address = self.plain.address(sha256, lifetime, headers)
+        return address if address is not None and self.plain.size(sha256) is not None else None
 
     def read(self, sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         if self.plain.size(sha256) is not None:

@@ -17,7 +17,7 @@ from viveiro.hub.service import Hub
 from viveiro.hub.types import AddFile, AddLfsFile, Commit, DeleteFile, Operation, Repo, TreeEntry
 from viveiro.hub.uploads import PendingFile, upload_mode
 from viveiro.jobs.context import JobContext
-from viveiro.storage import LocalBlobStore
+from viveiro.storage import open_store
 from viveiro.types import Action, RepoRef, Visibility
 
 CHUNK_BYTES: Final = 2**20
@@ -56,7 +56,7 @@ class Publisher:
     @contextmanager
     def of_job(cls, job: JobContext, viewer: Viewer | None = None) -> Iterator[Self]:
         """On behalf of the job's owner unless told otherwise; of the installation itself, where nobody owns it."""
-        with Hub(job.database, job.settings, LocalBlobStore(job.settings.storage_dir)) as hub:
+        with Hub(job.database, job.settings, open_store(job.settings)) as hub:
             yield cls(hub, viewer or owner_of(job))
 
     def publish(

@@ -14,7 +14,7 @@ from viveiro.jobs.kinds import job_kind
 from viveiro.jobs.outbox import listener
 from viveiro.jobs.schedules import schedule
 from viveiro.jobs.types import Isolation
-from viveiro.storage import LocalBlobStore
+from viveiro.storage import open_store
 
 RECENT: Final = timedelta(days=30)
 """What `downloads` counts."""
@@ -34,7 +34,7 @@ def count(job: JobContext) -> None:
 
 @job_kind("hub-sweep", isolation=Isolation.THREAD)
 def sweep(job: JobContext) -> dict[str, int]:
-    with Hub(job.database, job.settings, LocalBlobStore(job.settings.storage_dir)) as hub:
+    with Hub(job.database, job.settings, open_store(job.settings)) as hub:
         hub.reconcile()
         return {
             "contents": sweep_contents(hub, utc_now() - UNUSED_FOR),

@@ -17,7 +17,7 @@ from viveiro.jobs.kinds import job_kind
 from viveiro.jobs.outbox import listener
 from viveiro.jobs.schedules import schedule
 from viveiro.jobs.service import enqueue
-from viveiro.storage import LocalBlobStore
+from viveiro.storage import open_store
 
 log = structlog.get_logger()
 
@@ -62,7 +62,7 @@ schedule("hub-scan", "hub-scan", every=timedelta(days=7))
 
 
 def _hub(job: JobContext) -> Hub:
-    return Hub(job.database, job.settings, LocalBlobStore(job.settings.storage_dir))
+    return Hub(job.database, job.settings, open_store(job.settings))
 
 
 def _repos(job: JobContext, after: int, limit: int) -> list[Repo]:

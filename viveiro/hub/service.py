@@ -53,7 +53,7 @@ from viveiro.hub.xet.service import Xet
 from viveiro.jobs.outbox import publish
 from viveiro.locale import Sentence
 from viveiro.settings import Settings
-from viveiro.storage import BlobStore, LocalBlobStore
+from viveiro.storage import BlobStore, open_store
 from viveiro.types import Action, RepoId, RepoKind, RepoRef, Visibility
 
 __all__ = ["CommitBuilder", "Hub"]
@@ -70,7 +70,7 @@ class Hub:
         self.database = database
         self.settings = settings
         self._clock = clock
-        xorbs = LocalBlobStore(settings.storage_dir, namespace="xorbs")
+        xorbs = open_store(settings, "xorbs")
         self.xet = Xet(database, xorbs, settings.storage_dir / "incoming", clock=clock)
         self.blobs = Contents(blobs, self.xet)
         self.ledger = Ledger(database, self.blobs, settings.repos_dir, clock)

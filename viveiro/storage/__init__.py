@@ -1,6 +1,7 @@
-"""Blobs by hash: one interface, one battery of tests, one implementation so far."""
+"""Blobs by hash: one interface, one battery of tests, in a folder or in a bucket."""
 
 from viveiro.storage.local import LocalBlobStore
+from viveiro.storage.opening import check_store, open_store
 from viveiro.storage.room import NO_ROOM, full_disk_named
 from viveiro.storage.types import BlobStore, BlobWriter, PartialUpload, PartWriter, StoredBlob
 
@@ -12,5 +13,7 @@ __all__ = [
     "PartWriter",
     "PartialUpload",
     "StoredBlob",
+    "check_store",
     "full_disk_named",
+    "open_store",
 ]

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -59,6 +59,9 @@ class LocalBlobStore:
     def path(self, sha256: str) -> Path | None:
         path = self._blob(sha256)
         return path if path.exists() else None
+
+    def address(self, sha256: str, lifetime: timedelta, headers: Mapping[str, str]) -> str | None:
+        return None
 
     def read(self, sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         path = self.path(sha256)

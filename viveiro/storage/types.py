@@ -1,6 +1,6 @@
 """What a blob store holds and promises. No I/O."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -71,6 +71,13 @@ class BlobStore(Protocol):
 
     def path(self, sha256: str) -> Path | None:
         """The blob as a local file, for `sendfile` and memory maps; None when absent or when the store is remote."""
+        ...
+
+    def address(self, sha256: str, lifetime: timedelta, headers: Mapping[str, str]) -> str | None:
+        """Where anybody may fetch the blob for a while without us, answered with these headers; None where it has no such place.
+
+        It is not looked whether the blob is there.
+        """
         ...
 
     def read(self, sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
