@@ -60,6 +60,8 @@ PAGES = (
     PageRow("/runs/{site.failed_run}"),
     PageRow("/endpoints?x={site.model}"),
     PageRow("/endpoints/{site.model}"),
+    PageRow("/-/device"),
+    PageRow("/-/device?code={site.device_code}"),
     # repos
     PageRow("/new"),
     PageRow("/new?kind=dataset"),

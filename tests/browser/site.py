@@ -185,6 +185,11 @@ class Site:
         return "acai/board"
 
     @cached_property
+    def device_code(self) -> str:
+        """What a device shows that waits to be allowed."""
+        return str(httpx.post(f"{self.url}/oauth/device").raise_for_status().json()["user_code"])
+
+    @cached_property
     def kernel(self) -> str:
         self.hub("alice").create_repo("acai/relu", repo_type="kernel")
         return "acai/relu"

@@ -25,6 +25,7 @@ from viveiro.accounts.tables import (
     AccountRow,
     AuditRow,
     BrowserSessionRow,
+    DeviceLoginRow,
     MembershipRow,
     SignInAttemptRow,
 )
@@ -217,6 +218,23 @@ def delete_browser_session(session: Session, sha256: str) -> None:
 
 def delete_browser_sessions_of(session: Session, user_id: int) -> None:
     delete_browser_sessions(session, BrowserSessionRow.user_id == user_id)
+
+
+def device_login(session: Session, device_sha256: str) -> DeviceLoginRow | None:
+    return session.get(DeviceLoginRow, device_sha256)
+
+
+def device_login_shown(session: Session, user_code: str) -> DeviceLoginRow | None:
+    return session.scalar(select(DeviceLoginRow).where(DeviceLoginRow.user_code == user_code))
+
+
+def count_device_logins(session: Session, address: str | None) -> int:
+    counted = select(func.count()).select_from(DeviceLoginRow).where(DeviceLoginRow.address == address)
+    return session.scalar(counted) or 0
+
+
+def delete_device_logins_before(session: Session, now: datetime) -> None:
+    session.execute(delete(DeviceLoginRow).where(DeviceLoginRow.expires_at <= now))
 
 
 def delete_expired(session: Session, now: datetime, attempts_before: datetime) -> None:

@@ -79,6 +79,21 @@ class SignInAttemptRow(Base):
 Index("ix_sign_in_attempts_key_at", SignInAttemptRow.key, SignInAttemptRow.at)
 
 
+class DeviceLoginRow(Base):
+    """A device that shows a code, and waits for somebody to allow it."""
+
+    __tablename__ = "device_logins"
+
+    device_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_code: Mapped[str] = mapped_column(String(9), unique=True)
+    address: Mapped[str | None] = mapped_column(String(64), index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    """Who decided."""
+    denied: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class AuditRow(Base):
     """Append-only. Names stand beside ids, without a foreign key: the log outlives what it speaks of."""
 

@@ -21,6 +21,7 @@ ROUTERS: Final = (
     "viveiro.web.welcome",
     "viveiro.web.settings",
     "viveiro.web.webhooks",
+    "viveiro.web.device",
     "viveiro.web.administration",
     "viveiro.web.lists",
     "viveiro.web.new_repo",

@@ -411,7 +411,7 @@ class TestTheRest:
             "GET /api/collections/x",
             "POST /api/settings/webhooks",
             "GET /api/jobs/alice",
-            "POST /oauth/device",
+            "GET /oauth/authorize",
         ],
     )
     def test_what_the_hub_has_and_this_one_does_not_is_said(self, site, route):

@@ -12,6 +12,7 @@ from viveiro.api.hub import (
     likes,
     lists,
     misc,
+    oauth,
     refs,
     repos,
     resolve,
@@ -28,6 +29,7 @@ router = APIRouter()
 for part in (
     *(
         whoami,
+        oauth,
         webhooks,
         repos,
         gates,

@@ -94,7 +94,7 @@ _NOT_OFFERED_ANYWHERE: Final = {
     "/api/resolve-cache": Sentence("a cache before its files; ask for them at /resolve/"),
     "/buckets": Sentence("buckets"),
     **dict.fromkeys(("/api/papers", "/api/daily_papers", "/papers"), Sentence("papers")),
-    "/oauth": Sentence("signing in through a browser; use an access token: hf auth login --token hf_…"),
+    "/oauth": Sentence("signing in to other sites with its accounts"),
 }
 
 
