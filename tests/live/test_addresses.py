@@ -11,6 +11,7 @@ GET /revision/main
 GET /auth-check
 GET /auth-check/write
 PUT /settings
+POST /lfs-files/duplicate
 POST /duplicate
 POST /preupload/main
 POST /commit/main

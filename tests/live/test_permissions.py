@@ -90,6 +90,10 @@ ABOUT_A_REPO: dict[str, Request] = {
     "DELETE /api/{kind}/{namespace}/{name}/tag/{rest}": ("v1", {}),
     "POST /api/{kind}/{namespace}/{name}/super-squash/{rest}": ("main", {"json": {}}),
     "GET /api/{kind}/{namespace}/{name}/lfs-files": NOTHING,
+    "POST /api/{kind}/{namespace}/{name}/lfs-files/duplicate": (
+        "",
+        {"json": {"target": {"type": "model", "name": "bob/copies"}, "files": [{"sha256": OID}]}},
+    ),
     "GET /api/{kind}/{namespace}/{name}/treesize/{rest}": ("main", {}),
     "GET /api/{kind}/{namespace}/{name}/compare/{rest}": ("main..main", {}),
     "GET /api/{kind}/{namespace}/{name}/safetensors-metadata/{rest}": ("model.safetensors.index.json", {}),

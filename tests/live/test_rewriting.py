@@ -1,7 +1,9 @@
 """Squashing history and deleting large files for ever, as the official client asks for it."""
 
+from hashlib import sha256
 from pathlib import Path
 
+import httpx
 import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RevisionNotFoundError
@@ -51,3 +53,39 @@ def test_history_is_not_left_with_holes(alice: HfApi, repo: str) -> None:
     alice.upload_file(path_or_fileobj=b"\0old", path_in_repo="old.bin", repo_id=repo)
     with pytest.raises(BadRequestError, match="rewriteHistory"):
         alice.permanently_delete_lfs_files(repo, alice.list_lfs_files(repo), rewrite_history=False)
+
+
+class TestSharing:
+    """`lfs-files/duplicate`, which clients ask before they commit a copy of another repo's file."""
+
+    def ask(self, api: HfApi, source: str, target: str, *contents: bytes) -> httpx.Response:
+        return httpx.post(
+            f"{api.endpoint}/api/models/{source}/lfs-files/duplicate",
+            json={
+                "target": {"type": "model", "name": target},
+                "files": [{"sha256": sha256(content).hexdigest(), "filename": "a.bin"} for content in contents],
+            },
+            headers={"Authorization": f"Bearer {api.token}"},
+        )
+
+    def test_the_target_may_commit_what_the_source_has(self, bob: HfApi, alice: HfApi, make_repo: MakeRepo) -> None:
+        source, content = make_repo(), b"\0shared between two"
+        alice.upload_file(path_or_fileobj=content, path_in_repo="a.bin", repo_id=source)
+        bob.create_repo("bob/borrower")
+        answer = self.ask(bob, source, "bob/borrower", content, b"\0nobody has this").raise_for_status().json()
+        assert [failed["sha256"] for failed in answer["failed"]] == [sha256(b"\0nobody has this").hexdigest()]
+        assert [file.oid for file in bob.list_lfs_files("bob/borrower")] == [sha256(content).hexdigest()]
+
+    def test_content_of_others_is_not_to_be_had_through_a_repo_of_ones_own(
+        self, bob: HfApi, alice: HfApi, make_repo: MakeRepo
+    ) -> None:
+        secret = make_repo(private=True)
+        alice.upload_file(path_or_fileobj=b"\0a secret of alices", path_in_repo="a.bin", repo_id=secret)
+        bob.create_repo("bob/curious")
+        assert self.ask(bob, secret, "bob/curious", b"\0a secret of alices").status_code == 404
+        answer = self.ask(bob, "bob/curious", "bob/curious", b"\0a secret of alices").json()
+        assert len(answer["failed"]) == 1
+        assert list(bob.list_lfs_files("bob/curious")) == []
+
+    def test_the_target_is_ones_own(self, bob: HfApi, alice: HfApi, make_repo: MakeRepo) -> None:
+        assert self.ask(bob, make_repo(), make_repo(), b"\0x").status_code == 403

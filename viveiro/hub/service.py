@@ -469,6 +469,18 @@ class Hub:
         with self.database.read() as session:
             return queries.granted_sizes(session, repo.pk, oids)
 
+    def share_contents(self, viewer: Viewer, source: Repo, target: Repo, oids: Iterable[str]) -> set[str]:
+        """Give a repo what another one was given: which of these it may name in commits from now on.
+
+        The viewer reads the one and writes the other. What the source does not have stays out, whoever else has it.
+        """
+        self.require_files(viewer, source)
+        _require(viewer, Action.WRITE, target)
+        with self.database.write() as session:
+            sizes = queries.granted_sizes(session, source.pk, oids)
+            queries.grant(session, target.pk, sizes, copied_from=queries.is_repo(source.pk))
+        return set(sizes)
+
     # Pushes by git ----------------------------------------------------------------------------------------------------
 
     def prepare_push(

@@ -1,4 +1,4 @@
-"""History made anew: squashed branches, and large files deleted for ever."""
+"""History made anew: squashed branches, and large files deleted for ever, or shared with another repo."""
 
 from typing import Annotated, Any, Final
 
@@ -6,11 +6,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from viveiro.api.hub.answers import date_text, json_answer
 from viveiro.api.hub.places import REPO, PlaceDep
-from viveiro.api.hub.schemas import DeleteLfsFiles, Squash
-from viveiro.http.dependencies import HubDep, ViewerDep
+from viveiro.api.hub.schemas import CopyLfsFiles, DeleteLfsFiles, Squash
+from viveiro.http.dependencies import HubDep, SignedInDep, ViewerDep
 from viveiro.http.urls import next_page
 from viveiro.hub.types import LfsFile
-from viveiro.types import Action
+from viveiro.locale import Sentence, translate
+from viveiro.types import Action, RepoId, RepoRef
 
 router = APIRouter(tags=["hub"])
 
@@ -58,3 +59,15 @@ def delete_lfs_files(body: DeleteLfsFiles, place: PlaceDep, viewer: ViewerDep, h
     repo = hub.get_repo(viewer, place.ref, Action.WRITE)
     hub.delete_lfs_files(viewer, repo, body.deletions.sha, rewrite_history=body.deletions.rewrite_history)
     return json_answer({"success": True})
+
+
+@router.post(REPO + "/lfs-files/duplicate")
+def copy_lfs_files(body: CopyLfsFiles, place: PlaceDep, viewer: SignedInDep, hub: HubDep) -> Response:
+    """Before a commit that names files of another repo. Nothing is copied: the target may use the same content."""
+    source = hub.get_repo(viewer, place.ref)
+    hub.require_files(viewer, source)
+    target = hub.get_repo(viewer, RepoRef(body.target.kind, RepoId.parse(body.target.name)), Action.WRITE)
+    shared = hub.share_contents(viewer, source, target, [file.sha256 for file in body.files])
+    why = translate(Sentence("{repo} does not have this content.", repo=source.name))
+    failed = [{"sha256": file.sha256, "error": why} for file in body.files if file.sha256 not in shared]
+    return json_answer({"failed": failed})

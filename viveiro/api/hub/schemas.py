@@ -118,6 +118,16 @@ class DeleteLfsFiles(Schema):
     deletions: LfsDeletions
 
 
+class CopiedContent(Schema):
+    sha256: str
+    filename: str = ""
+
+
+class CopyLfsFiles(Schema):
+    target: RepoName
+    files: list[CopiedContent] = Field(max_length=LFS_DELETIONS)
+
+
 class PathsInfo(Schema):
     paths: list[str] = Field(max_length=PATHS)
     expand: bool = False
