@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -95,6 +97,31 @@ class TestANewcomer:
         answers = page.get_by_role("region", name=say("Try it")).get_by_role("listitem")
         expect(answers.first).to_contain_text("%", timeout=TRAINING_MS)
         expect(answers.first).to_contain_text("hydraulic")
+
+
+class TestADataScientist:
+    def test_fills_a_dataset_in_the_browser_and_reads_a_long_value(
+        self, site: Site, language: str, say: Say, visit: Visit, tmp_path: Path
+    ) -> None:
+        name, long = f"alice/notes-{language.lower()}", " ".join(f"word {number}" for number in range(300))
+        site.hub("alice").create_repo(name, repo_type="dataset")
+        for split in ("train", "test"):
+            pq.write_table(pa.table({"text": [long]}), tmp_path / f"{split}.parquet")
+        page = visit(f"/datasets/{name}/new/main/", "alice", locale=language)
+        title = page.get_by_label(say("Commit title"))
+        page.get_by_label(say("Name")).fill("docs/usage.md")
+        expect(title).to_have_attribute("placeholder", say("Create {name}", name="usage.md"))
+        page.get_by_role("button", name=say("Commit to {branch}", branch="main")).click()
+        expect(page.get_by_role("heading", name="usage.md")).to_be_visible()
+        page.goto(f"/datasets/{name}/upload/main/")
+        page.get_by_label(say("Choose files, or drop them here")).set_input_files(sorted(tmp_path.iterdir()))
+        expect(title).to_have_attribute("placeholder", say("Upload {count} files", count=2))
+        page.get_by_role("button", name=say("Commit to {branch}", branch="main")).click()
+        expect(page.get_by_role("link", name=say("Upload {count} files", count=2)).first).to_be_visible()
+        page.goto(f"/datasets/{name}")
+        page.get_by_text("word 0 word 1").click()
+        page.get_by_role("link", name=say("Show all of it")).click()
+        expect(page.get_by_text("word 299")).to_be_visible()
 
 
 class TestAnOperator:
