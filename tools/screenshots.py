@@ -49,7 +49,7 @@ def picture(browser: Browser, site: Site, row: PageRow, language: str, theme: st
     page.goto(row.path(site))
     page.evaluate("document.querySelectorAll('img[loading=lazy]').forEach((image) => { image.loading = 'eager'; })")
     page.wait_for_load_state("networkidle")  # parts that htmx asks for, charts, fonts, pictures far down
-    drawn = page.screenshot(full_page=True, animations="disabled")
+    drawn = page.screenshot(full_page=True)  # reduced motion ends all but what scrolling moves
     context.close()
     return drawn
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, Self, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
 
 from viveiro.hub.pickle_imports import PickleImport, Verdict
 from viveiro.hub.pickles import Scan, Trouble
@@ -12,6 +12,8 @@ from viveiro.types import RepoKind, RepoRef, Resource, Visibility
 
 Gate: TypeAlias = Literal["auto", "manual"]
 """How someone who asks for the files of a gated repo is let in: at once, or by its owner."""
+FOR_TASK: Final = "task_categories:"
+"""Begins the tags of a dataset that name a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,13 @@ class Repo:
     def name(self) -> str:
         """`namespace/name`."""
         return str(self.ref.repo_id)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What a model does, or what a dataset's card says that it is for."""
+        if self.pipeline_tag:
+            return (self.pipeline_tag,)
+        return tuple(tag.removeprefix(FOR_TASK) for tag in self.tags if tag.startswith(FOR_TASK))
 
     @property
     def resource(self) -> Resource:

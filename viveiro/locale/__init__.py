@@ -7,7 +7,7 @@
 Templates stand there literally, never as f-strings: `make messages` gathers them by reading the code.
 """
 
-from viveiro.locale.figures import moment, number, since
+from viveiro.locale.figures import language_name, moment, number, since
 from viveiro.locale.foreign import problem, recognised
 from viveiro.locale.languages import ENGLISH, LANGUAGES, current_language, language_of_header, offered, speaking
 from viveiro.locale.sentences import Sentence, restored, stored
@@ -18,6 +18,7 @@ __all__ = [
     "LANGUAGES",
     "Sentence",
     "current_language",
+    "language_name",
     "language_of_header",
     "moment",
     "number",

@@ -34,5 +34,16 @@ def since(at: datetime, now: datetime) -> str:
     return pseudo(said) if current_language() == PSEUDO else said
 
 
+def language_name(code: str) -> str:
+    """`pt` is Portuguese, or português: what a chip says, so it begins with a capital. An unknown code stays as it is."""
+    from babel import Locale
+
+    said: str | None = Locale.parse(_locale()).languages.get(code.replace("-", "_"))
+    if said is None:
+        return code
+    said = said[:1].upper() + said[1:]
+    return pseudo(said) if current_language() == PSEUDO else said
+
+
 def _locale() -> str:
     return ENGLISH if current_language() == PSEUDO else current_language().replace("-", "_")

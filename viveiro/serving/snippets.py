@@ -94,7 +94,10 @@ def _ask_by_python(endpoint: str, task: str, text: str) -> Snippet:
 
 from huggingface_hub import InferenceClient
 
-client = InferenceClient(model={_literal(endpoint)}, token=os.environ["HF_TOKEN"])
+client = InferenceClient(
+    model={_literal(endpoint)},
+    token=os.environ["HF_TOKEN"],
+)
 {_ASK[task].format(text=_literal(text))}
 """
     return Snippet("InferenceClient", "python", code)

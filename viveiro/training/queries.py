@@ -36,6 +36,13 @@ def list_runs(
     return [_as_run(row, job) for row, job in session.execute(statement)]
 
 
+def subjects(session: Session, run_ids: Iterable[str]) -> dict[str, tuple[str | None, str]]:
+    """By run: the model that it publishes, and its data with their revision."""
+    publish, data = (RunRow.description[name].as_string() for name in ("publish", "data"))
+    statement = select(RunRow.id, publish, data).where(RunRow.id.in_(list(run_ids)))
+    return {run_id: (model, dataset) for run_id, model, dataset in session.execute(statement)}
+
+
 def find_repos(session: Session, folded: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[RepoRef, Resource]]:
     """Those that exist of (kind, name in lower case), now or before they moved, whoever may see them."""
     wanted = list(folded)

@@ -1,6 +1,6 @@
 """What can be done with runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -41,6 +41,7 @@ __all__ = [
     "reproduce_run",
     "run_curves",
     "run_points",
+    "run_subjects",
     "settle_runs",
     "start_import_and_run",
     "start_run",
@@ -174,6 +175,14 @@ def list_runs(
     """The viewer's, newest first; an administrator sees everyone's. `data`: only on the dataset of these names."""
     owner_ids = None if can(viewer, Action.READ, Resource(0, "")) else viewer.owner_ids
     return queries.list_runs(session, owner_ids=owner_ids, before=before, limit=limit, data=data)
+
+
+def run_subjects(session: Session, run_ids: Iterable[str]) -> dict[str, str]:
+    """`acai/triage · acai/tickets`: the model and the dataset of each. For whoever may see the runs: nobody is asked."""
+    found = queries.subjects(session, run_ids)
+    return {
+        run_id: " · ".join(filter(None, (model, data.partition("@")[0]))) for run_id, (model, data) in found.items()
+    }
 
 
 def cancel_run(session: Session, viewer: Viewer, run_id: str) -> Run:

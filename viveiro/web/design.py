@@ -13,8 +13,20 @@ from viveiro.web.rendering import render
 router = APIRouter()
 
 COLOURS: Final = (
-    *("paper", "surface", "sunken", "ink", "ink-soft", "ink-faint", "line", "line-strong"),
-    *("leaf", "leaf-strong", "leaf-tint", "young", "clay", "clay-tint", "sun", "sun-tint", "sky", "sky-tint"),
+    *("paper", "surface", "sunken", "raised", "ink", "ink-soft", "ink-faint", "line", "line-strong"),
+    *(
+        "leaf",
+        "leaf-strong",
+        "leaf-tint",
+        "on-leaf",
+        "young",
+        "clay",
+        "clay-tint",
+        "sun",
+        "sun-tint",
+        "sky",
+        "sky-tint",
+    ),
     *("danger", "danger-tint", "series-1", "series-2", "series-3", "series-4", "series-5"),
 )
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from viveiro.accounts.types import ANONYMOUS, Viewer
 from viveiro.errors import ViveiroError
 from viveiro.http.sign_in import viewer_of
+from viveiro.locale import translate
 from viveiro.web.navigation import sign_in_address
 from viveiro.web.rendering import HEADERS, is_fragment, own_path, render
 
@@ -75,9 +76,15 @@ async def _page(request: Request, status: int, headers: Headers, body: bytes) ->
     viewer = await run_in_threadpool(_viewer, request)
     if status == 401 and viewer.is_anonymous and request.method == "GET" and not is_fragment(request):
         return RedirectResponse(sign_in_address(own_path(request)), 303, HEADERS)
+    code = headers.get("x-error-code", "")
     message = str(orjson.loads(body).get("error", ""))
+    if status == 404 and not code:  # the framework's own: no route has this address
+        message = translate(
+            "There is no page at {path}. Its address may be mistyped, or what was there has moved.",
+            path=request.url.path,
+        )
     kept = {name: headers[name] for name in ("retry-after", "x-error-code", "allow") if name in headers}
-    page = ErrorPage(status, headers.get("x-error-code", ""), message)
+    page = ErrorPage(status, code, message)
     part = "parts/error.html" if is_fragment(request) else None
     return await run_in_threadpool(render, request, viewer, page, part=part, status=status, headers=kept)
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -17,6 +18,7 @@ from viveiro.jobs import logs, service
 from viveiro.jobs.types import Job, JobEvent, JobState
 from viveiro.locale import Sentence, translate
 from viveiro.settings import Settings
+from viveiro.training.service import run_subjects
 from viveiro.web import words
 from viveiro.web.navigation import go_to
 from viveiro.web.rendering import is_fragment, own_path, render
@@ -117,7 +119,8 @@ def jobs_page(
             session, owner_ids=owners, state=chosen, kind=kind or None, before=cursor, limit=PER_PAGE + 1
         )
         names = names_of(session, {job.owner_id for job in found if job.owner_id is not None})
-    lines = [line_of(job, viewer, names) for job in found[:PER_PAGE]]
+        subjects = run_subjects(session, filter(None, map(run_of, found)))
+    lines = [line_of(job, viewer, names, subjects) for job in found[:PER_PAGE]]
     page = JobsPage(
         jobs=lines,
         state=chosen or "",
@@ -148,7 +151,10 @@ def cancel(job_id: str, request: Request, viewer: SignedInDep, database: Databas
     return go_to(request, f"/jobs/{job_id}")
 
 
-def line_of(job: Job, viewer: Viewer, names: Mapping[int, str]) -> JobLine:
+def line_of(
+    job: Job, viewer: Viewer, names: Mapping[int, str], subjects: Mapping[str, str] = MappingProxyType({})
+) -> JobLine:
+    """`names` of owners, by id; `subjects`: what runs are about, by run."""
     progress = job.progress or {} if job.state is JobState.RUNNING else {}
     state = "stopping" if job.cancel_requested and not job.state.is_final else job.state.value
     ended = job.finished_at
@@ -157,7 +163,7 @@ def line_of(job: Job, viewer: Viewer, names: Mapping[int, str]) -> JobLine:
         kind=words.job_kind(job.kind),
         state=state,
         word=words.state(state),
-        about=about(job.arguments),
+        about=subjects.get(run_of(job) or "") or about(job.arguments),
         run=run_of(job),
         stage=words.stage(progress["stage"]) if "stage" in progress else None,
         done=progress.get("done"),
@@ -188,10 +194,11 @@ def _job(database: Database, settings: Settings, viewer: Viewer, job_id: str) ->
         job = visible_job(session, viewer, job_id)
         events = service.job_milestones(session, job_id)
         names = names_of(session, [] if job.owner_id is None else [job.owner_id])
+        subjects = run_subjects(session, filter(None, [run_of(job)]))
     kept, _ = logs.read_all(settings, job_id)
     lines = kept.decode(errors="replace").splitlines()
     return JobPage(
-        job=line_of(job, viewer, names),
+        job=line_of(job, viewer, names, subjects),
         attempt=job.attempt,
         worker=job.worker,
         error=None if job.error is None else translate(job.error),

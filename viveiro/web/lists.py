@@ -17,7 +17,7 @@ from viveiro.http.repo_addresses import KIND
 from viveiro.hub.facets import GROUPS, FacetCounts, narrowed
 from viveiro.hub.listing import cursor_of, list_repos, position_at
 from viveiro.hub.types import Repo, RepoQuery, RepoSort
-from viveiro.locale import Sentence, translate
+from viveiro.locale import Sentence, language_name, translate
 from viveiro.types import RepoKind
 from viveiro.web import words
 from viveiro.web.rendering import is_fragment, render
@@ -207,9 +207,21 @@ def _named(group: str, value: str) -> tuple[str, bool]:
     """What people read for a value, and whether that is language."""
     if group in ("pipeline_tag", "task_categories"):
         return translate(words.task(value)), value in words.TASKS
+    if group == "language":
+        return (name := language_name(value)), name != value
     if group == "num_parameters":
         return _range_name(value), False
+    if group == "size_categories":
+        return rows_name(value), False
     return value, False
+
+
+def rows_name(value: str) -> str:
+    """The Hub writes `n<1K`, `1K<n<10K` and `n>1T`; people read < 1K, 1K-10K and > 1T."""
+    least, is_one, most = value.partition("n")
+    if not is_one or most[:1] not in ("<", ">"):
+        return value
+    return f"{least.removesuffix('<')}-{most[1:]}" if least else f"{most[0]} {most[1:]}"
 
 
 def _range_name(value: str) -> str:

@@ -201,7 +201,7 @@ def duration(seconds: float) -> str:
     """In the two largest units that it has; both languages write them alike."""
     whole = max(0, round(seconds))
     if whole < 60:
-        return f"{whole} s"
+        return f"{whole} s" if whole else "< 1 s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"

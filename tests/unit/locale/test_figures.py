@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from viveiro.locale import moment, number, speaking
+from viveiro.locale import language_name, moment, number, speaking
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,17 @@ def test_a_moment_is_told_in_this_machines_time(language, written):
     at = datetime(2026, 11, 22, 21, 5, tzinfo=UTC)
     with speaking(language):
         assert moment(at) == at.astimezone().strftime(written)
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "named"),
+    [
+        ("en", "pt", "Portuguese"),
+        ("pt-BR", "en", "Inglês"),
+        ("en", "zh-Hans", "Simplified Chinese"),
+        ("en", "code", "code"),
+    ],
+)
+def test_a_language_has_a_name_in_each(language, code, named):
+    with speaking(language):
+        assert language_name(code) == named

@@ -6,6 +6,7 @@ from html import unescape
 import pytest
 
 from tests.unit.web.conftest import HTMX, Site, text_of
+from viveiro.web.lists import rows_name
 
 CARD = (
     "---\nlanguage: {language}\nlicense: {licence}\npipeline_tag: {task}\nlibrary_name: transformers\n---\n# A model\n"
@@ -106,3 +107,14 @@ class TestTheCounts:
 
     def test_are_a_page_of_their_own_without_scripts(self, shelf):
         assert "<html" in shelf.browser().get("/models/-/facets").text
+
+    @pytest.mark.parametrize(("language", "named"), [("en", "Portuguese"), ("pt-BR", "Português")])
+    def test_call_languages_by_name(self, shelf, language, named):
+        browser = shelf.browser(**{"Accept-Language": language})
+        assert f">{named}</span>" in browser.get("/models/-/facets", headers=HTMX).text
+
+    @pytest.mark.parametrize(
+        ("tag", "told"), [("n<1K", "< 1K"), ("1K<n<10K", "1K-10K"), ("n>1T", "> 1T"), ("many", "many"), ("n", "n")]
+    )
+    def test_tell_how_many_rows(self, tag, told):
+        assert rows_name(tag) == told

@@ -69,6 +69,10 @@ class TestList:
         browser.post(f"/runs/{run.id}/cancel")
         assert "hx-get" not in browser.get("/runs").text
 
+    def test_its_job_says_which_model_and_which_data(self, site: Site, done: Run) -> None:
+        data = done.description.data_revision.repo_id
+        assert f"{done.description.publish} · {data}" in text_of(site.browser("alice").get("/jobs").text)
+
     def test_the_refresh_is_the_list_alone(self, site: Site, done: Run) -> None:
         part = site.browser("alice").get("/runs", headers=HTMX).text
         assert "<html" not in part
@@ -79,7 +83,7 @@ class TestList:
         assert "Owner" not in text_of(site.browser("alice").get("/runs").text)
         page = site.browser("ada").get("/runs").text
         assert done.id in page
-        assert '<td translate="no">alice</td>' in page
+        assert '<td data-label="Owner" translate="no">alice</td>' in page
 
     def test_older_ones_are_on_the_next_page(self, fresh_site: Site, grown: tuple[Path, Path]) -> None:
         nursery = nursery_of(fresh_site, grown)
