@@ -67,6 +67,7 @@ def _die_with_parent() -> None:
 
 def register_everything() -> None:
     """Import what registers job kinds, listeners and tables. Imports no tensors."""
+    import viveiro.collections.tables
     import viveiro.datasets.jobs
     import viveiro.hub.imports_jobs
     import viveiro.hub.jobs

@@ -206,6 +206,15 @@ class Site:
         return "alice/pickles"
 
     @cached_property
+    def collection(self) -> str:
+        """Of Alice's organisation: a model with a note, and the data that it comes from."""
+        hub = self.hub("alice")
+        slug = hub.create_collection("Maintenance tickets", namespace="acai", description="A model and its data.").slug
+        hub.add_collection_item(slug, self.model, "model", note="Reads a ticket, names the team.")
+        hub.add_collection_item(slug, self.dataset, "dataset")
+        return str(slug)
+
+    @cached_property
     def webhook(self) -> str:
         """One that nothing arrives at: its address is nobody's."""
         hub = self.hub("alice")

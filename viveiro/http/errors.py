@@ -60,6 +60,8 @@ def error_response(error: ViveiroError, path: str = "") -> JSONResponse:
     body: dict[str, object] = {"error": message}
     if isinstance(error, AlreadyExists) and error.url:
         body["url"] = error.url
+    if (slug := getattr(error, "slug", None)) is not None:
+        body["slug"] = slug
     headers = {"X-Error-Code": error.code, **_headers(message)}
     match error:
         case TooManyRequests() | Unavailable() if error.retry_after_seconds is not None:

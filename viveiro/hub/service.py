@@ -188,6 +188,12 @@ class Hub:
             _require(viewer, action, repo)
         return repo
 
+    def visible_repos(self, viewer: Viewer, pks: Collection[int]) -> list[Repo]:
+        """Those of these that exist and that the viewer may see."""
+        with self.database.read() as session:
+            found = queries.repos_by_pk(session, sorted(pks))
+        return [repo for repo in found if may_see(viewer, repo.resource)]
+
     def find_repo_by_pk(self, pk: int) -> Repo | None:
         """Whoever may see it: for jobs, which ask about that themselves."""
         with self.database.read() as session:

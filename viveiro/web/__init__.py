@@ -24,6 +24,7 @@ ROUTERS: Final = (
     "viveiro.web.device",
     "viveiro.web.administration",
     "viveiro.web.lists",
+    "viveiro.web.collections",
     "viveiro.web.new_repo",
     "viveiro.web.repo_settings",
     "viveiro.web.duplicating",

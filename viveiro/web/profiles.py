@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from viveiro.accounts import service
 from viveiro.accounts.types import Account, AccountKind, Membership, Viewer
-from viveiro.http.dependencies import DatabaseDep, ViewerDep
+from viveiro.collections.service import list_collections
+from viveiro.collections.types import Collection
+from viveiro.http.dependencies import DatabaseDep, HubDep, ViewerDep
 from viveiro.hub.listing import count_repos, cursor_of, liked_repos, list_repos, position_at
 from viveiro.hub.types import Like, Repo, RepoQuery, RepoSort
 from viveiro.locale import Sentence
@@ -19,6 +21,7 @@ from viveiro.web.rendering import render
 router = APIRouter()
 
 PER_PAGE: Final = 24
+COLLECTIONS: Final = 12
 MEMBER_ROLES: Final = {
     "read": Sentence("reads"),
     "write": Sentence("writes"),
@@ -48,6 +51,7 @@ class ProfilePage:
     likes: Sequence[Like]
     members: Sequence[Membership]
     member_roles: dict[str, Sentence]
+    collections: Sequence[Collection]
     more: str | None
 
 
@@ -57,6 +61,7 @@ def profile(
     request: Request,
     viewer: ViewerDep,
     database: DatabaseDep,
+    hub: HubDep,
     tab: Tab = "models",
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> Response:
@@ -77,6 +82,7 @@ def profile(
         likes=likes,
         members=members,
         member_roles=MEMBER_ROLES,
+        collections=list_collections(hub, viewer, owners=[account.name], limit=COLLECTIONS).collections,
         more=None if more is None else f"/{account.name}?tab={tab}&cursor={more}",
     )
     return render(request, viewer, page)

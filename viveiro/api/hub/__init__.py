@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from viveiro.api.hub import (
+    collections,
     commits,
     discussions,
     gates,
@@ -31,6 +32,7 @@ for part in (
         whoami,
         oauth,
         webhooks,
+        collections,
         repos,
         gates,
         commits,
