@@ -46,6 +46,8 @@ PAGES = (
     PageRow("/settings/webhooks/{site.webhook}"),
     PageRow("/alice"),
     PageRow("/acai"),
+    PageRow("/organizations/new"),
+    PageRow("/acai/-/members"),
     # administration
     PageRow("/jobs?x={site.run}", who="root"),
     PageRow("/jobs/{site.import_job}", who="root"),

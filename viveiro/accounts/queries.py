@@ -11,6 +11,7 @@ from sqlalchemy import (
     SQLColumnExpression,
     Text,
     bindparam,
+    case,
     cast,
     delete,
     func,
@@ -26,6 +27,7 @@ from viveiro.accounts.tables import (
     AuditRow,
     BrowserSessionRow,
     DeviceLoginRow,
+    FollowRow,
     MembershipRow,
     SignInAttemptRow,
 )
@@ -120,6 +122,42 @@ def organizations_left_without_admin(session: Session, user_id: int) -> Sequence
     return session.scalars(
         select(AccountRow.name).where(AccountRow.id.in_(mine), AccountRow.id.not_in(others)).order_by(AccountRow.name)
     ).all()
+
+
+def add_follow(session: Session, user_id: int, account_id: int) -> None:
+    """Following twice is following once."""
+    if session.get(FollowRow, (user_id, account_id)) is None:
+        session.add(FollowRow(user_id=user_id, account_id=account_id))
+
+
+def delete_follow(session: Session, user_id: int, account_id: int) -> None:
+    session.execute(delete(FollowRow).where(FollowRow.user_id == user_id, FollowRow.account_id == account_id))
+
+
+def followers(session: Session, account_id: int, *, after: int, limit: int) -> Sequence[AccountRow]:
+    """In order of their keys."""
+    found = select(AccountRow).join(FollowRow, FollowRow.user_id == AccountRow.id)
+    found = found.where(FollowRow.account_id == account_id, AccountRow.id > after)
+    return session.scalars(found.order_by(AccountRow.id).limit(limit)).all()
+
+
+def followed_by(session: Session, user_id: int, kind: AccountKind, *, after: int, limit: int) -> Sequence[AccountRow]:
+    """In order of their keys."""
+    found = select(AccountRow).join(FollowRow, FollowRow.account_id == AccountRow.id)
+    found = found.where(FollowRow.user_id == user_id, AccountRow.kind == kind, AccountRow.id > after)
+    return session.scalars(found.order_by(AccountRow.id).limit(limit)).all()
+
+
+def count_follows(session: Session, account_id: int) -> tuple[int, int]:
+    """How many follow the account, and how many it follows."""
+    follows = func.count(), func.coalesce(func.sum(case((FollowRow.account_id == account_id, 1), else_=0)), 0)
+    either = or_(FollowRow.account_id == account_id, FollowRow.user_id == account_id)
+    total, followers = session.execute(select(*follows).where(either)).one()
+    return followers, total - followers
+
+
+def is_following(session: Session, user_id: int, account_id: int) -> bool:
+    return session.get(FollowRow, (user_id, account_id)) is not None
 
 
 def set_password_hash(session: Session, user_id: int, password_hash: str) -> None:

@@ -39,22 +39,28 @@ __all__ = [
     "AccessTokenNotFound",
     "acts_in_full",
     "add_member",
+    "administers",
     "authenticate_password",
     "authenticate_session",
     "authenticate_token",
     "can",
     "chose_password",
+    "count_follows",
     "create_organization",
     "create_token",
     "create_user",
     "delete_organization",
     "delete_user",
     "first_administrator",
+    "follow",
     "get_account",
     "get_token",
     "get_user",
+    "is_following",
     "list_accounts",
     "list_audit",
+    "list_followed",
+    "list_followers",
     "list_members",
     "list_tokens",
     "made_token",
@@ -74,6 +80,7 @@ __all__ = [
     "sign_in",
     "sign_out",
     "signs_in_for_the_first_time",
+    "unfollow",
     "update_organization",
     "update_token",
     "update_user",
@@ -204,6 +211,47 @@ def memberships_of(session: Session, user_id: int) -> list[Membership]:
     return [Membership(queries.as_account(row), Role(role)) for row, role in queries.organizations_of(session, user_id)]
 
 
+def follow(session: Session, viewer: Viewer, name: str) -> Account:
+    """A user, or an organisation."""
+    user_id, account = _follower(viewer), get_account(session, name)
+    if user_id == account.id:
+        raise InvalidInput("Following oneself leads nowhere.")
+    queries.add_follow(session, user_id, account.id)
+    return account
+
+
+def unfollow(session: Session, viewer: Viewer, name: str) -> Account:
+    account = get_account(session, name)
+    queries.delete_follow(session, _follower(viewer), account.id)
+    return account
+
+
+def _follower(viewer: Viewer) -> int:
+    if viewer.user_id is None:
+        raise NotAuthenticated
+    return viewer.user_id
+
+
+def list_followers(session: Session, account: Account, *, after: int = 0, limit: int) -> list[Account]:
+    """The next page: after the last one's id."""
+    return [queries.as_account(row) for row in queries.followers(session, account.id, after=after, limit=limit)]
+
+
+def list_followed(session: Session, user: Account, kind: AccountKind, *, after: int = 0, limit: int) -> list[Account]:
+    """Whom a user follows. The next page: after the last one's id."""
+    rows = queries.followed_by(session, user.id, kind, after=after, limit=limit)
+    return [queries.as_account(row) for row in rows]
+
+
+def count_follows(session: Session, account: Account) -> tuple[int, int]:
+    """How many follow the account, and how many it follows."""
+    return queries.count_follows(session, account.id)
+
+
+def is_following(session: Session, viewer: Viewer, account: Account) -> bool:
+    return viewer.user_id is not None and queries.is_following(session, viewer.user_id, account.id)
+
+
 def delete_user(session: Session, name: str, *, by: Viewer = SYSTEM) -> None:
     """Refused while anything depends on the user. Credentials and memberships go too."""
     row = _find(session, name, AccountKind.USER)
@@ -270,6 +318,10 @@ def require_namespace(session: Session, viewer: Viewer, namespace: str, action: 
         action=action,
         namespace=account.name,
     )
+
+
+def administers(viewer: Viewer, organization: Account) -> bool:
+    return can(viewer, Action.ADMIN, Resource(organization.id, organization.name))
 
 
 def _administered(session: Session, organization: str, by: Viewer) -> AccountRow:

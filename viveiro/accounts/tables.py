@@ -37,6 +37,16 @@ class MembershipRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class FollowRow(Base):
+    """A user wants to know what an account does."""
+
+    __tablename__ = "follows"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True, index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class AccessTokenRow(Base):
     """A revoked access token is a deleted row; that it existed is in the audit log."""
 

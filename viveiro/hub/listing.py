@@ -75,6 +75,11 @@ def liked_repos(session: Session, viewer: Viewer, user_id: int, *, after: int = 
     return queries.likes_of(session, viewer, user_id, after=after, limit=limit)
 
 
+def count_likes(session: Session, viewer: Viewer, user_id: int) -> int:
+    """How many repos a user likes, of those that this viewer may see."""
+    return queries.count_likes_of(session, viewer, user_id)
+
+
 def likers(session: Session, repo: Repo, *, after: int = 0, limit: int) -> list[Liker]:
     """Who likes it. The next page: after the last one's `user_id`."""
     return queries.likers_of(session, repo.pk, after=after, limit=limit)

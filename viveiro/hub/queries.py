@@ -308,6 +308,11 @@ def likes_of(session: Session, viewer: Viewer, user_id: int, *, after: int, limi
     return [Like(pk, RepoRef(RepoKind(kind), RepoId(*name.split("/"))), at) for pk, kind, name, at in rows]
 
 
+def count_likes_of(session: Session, viewer: Viewer, user_id: int) -> int:
+    liked = select(func.count()).select_from(RepoRow).join(LikeRow, LikeRow.repo_id == RepoRow.id)
+    return session.scalar(liked.where(LikeRow.user_id == user_id, visible_to(viewer))) or 0
+
+
 def likers_of(session: Session, pk: int, *, after: int, limit: int) -> list[Liker]:
     """In order of the users' keys."""
     found = select(AccountRow.id, AccountRow.name, AccountRow.fullname).join(LikeRow, LikeRow.user_id == AccountRow.id)

@@ -26,6 +26,7 @@ ROUTERS: Final = (
     "viveiro.web.lists",
     "viveiro.web.collections",
     "viveiro.web.new_repo",
+    "viveiro.web.organizations",
     "viveiro.web.repo_settings",
     "viveiro.web.duplicating",
     "viveiro.web.gates",

@@ -37,6 +37,8 @@ class ProfilePage:
 
     Attributes:
         counts: of repos, by the plural of their kind.
+        is_member: of the organisation, or an administrator of the installation.
+        following: whether the reader follows the account.
         members: of an organisation; of a user, their organisations. For readers who are signed in.
         more: where the list goes on.
     """
@@ -45,6 +47,9 @@ class ProfilePage:
     account: Account
     is_organization: bool
     is_oneself: bool
+    is_member: bool
+    followers: int
+    following: bool
     tab: Tab
     counts: dict[str, int]
     repos: Sequence[Repo]
@@ -71,11 +76,16 @@ def profile(
         repos, more_repos = _repos(session, viewer, account, tab, cursor) if tab != "likes" else ([], None)
         counts = count_repos(session, viewer, account.id)
         members = [] if viewer.is_anonymous else _members(session, account)
+        followers, _followed = service.count_follows(session, account)
+        following = service.is_following(session, viewer, account)
     more = more_likes or more_repos
     page = ProfilePage(
         account=account,
         is_organization=account.kind is AccountKind.ORGANIZATION,
         is_oneself=account.id == viewer.user_id,
+        is_member=viewer.is_admin or account.id in viewer.roles,
+        followers=followers,
+        following=following,
         tab=tab,
         counts={kind.plural: counts.get(kind, 0) for kind in (RepoKind.MODEL, RepoKind.DATASET)},
         repos=repos,

@@ -1,16 +1,29 @@
 """Who likes what, and what users and organisations hold."""
 
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.orm import Session
 
-from viveiro.accounts.service import get_account, list_members, memberships_of
-from viveiro.accounts.types import Account, AccountKind
+from viveiro.accounts.service import (
+    count_follows,
+    follow,
+    get_account,
+    is_following,
+    list_followed,
+    list_followers,
+    list_members,
+    memberships_of,
+    unfollow,
+)
+from viveiro.accounts.types import Account, AccountKind, Viewer
 from viveiro.api.hub.answers import date_text, json_answer
 from viveiro.api.hub.places import REPO, PlaceDep
+from viveiro.db import Database
 from viveiro.http.dependencies import DatabaseDep, HubDep, SignedInDep, ViewerDep
 from viveiro.http.urls import next_page
-from viveiro.hub.listing import count_repos, liked_repos, likers
+from viveiro.hub.listing import count_likes, count_repos, liked_repos, likers
 from viveiro.types import RepoKind
 
 router = APIRouter(tags=["hub"])
@@ -71,7 +84,10 @@ def user_overview(name: str, viewer: ViewerDep, database: DatabaseDep) -> Respon
         user = get_account(session, name, AccountKind.USER)
         counts = count_repos(session, viewer, user.id)
         organizations = [_organization(membership.account) for membership in memberships_of(session, user.id)]
-    return json_answer({**_user(user.name, user.fullname), "isPro": False, **_counts(counts), "orgs": organizations})
+        likes = count_likes(session, viewer, user.id)
+        follows = _follows(session, viewer, user)
+    facts = {"isPro": False, "createdAt": date_text(user.created_at), "numLikes": likes, "orgs": organizations}
+    return json_answer({**_user(user.name, user.fullname), **facts, **_counts(counts), **follows})
 
 
 @router.get("/api/organizations/{name}/overview")
@@ -80,7 +96,9 @@ def organization_overview(name: str, viewer: ViewerDep, database: DatabaseDep) -
         organization = get_account(session, name, AccountKind.ORGANIZATION)
         counts = count_repos(session, viewer, organization.id)
         members = list_members(session, organization.name)
-    return json_answer({**_organization(organization), "numUsers": len(members), **_counts(counts)})
+        follows = _follows(session, viewer, organization)
+    facts = {"isVerified": False, "numUsers": len(members)}
+    return json_answer({**_organization(organization), **facts, **_counts(counts), **follows})
 
 
 @router.get("/api/organizations/{name}/members")
@@ -88,6 +106,73 @@ def organization_members(name: str, database: DatabaseDep) -> Response:
     with database.read() as session:
         members = list_members(session, name)
     return json_answer([_user(membership.account.name, membership.account.fullname) for membership in members])
+
+
+Cursor = Annotated[int, Query(ge=0, le=2**31)]
+
+
+@router.get("/api/users/{name}/followers")
+def user_followers(request: Request, name: str, database: DatabaseDep, cursor: Cursor = 0) -> Response:
+    return _followers(request, database, name, AccountKind.USER, cursor)
+
+
+@router.get("/api/organizations/{name}/followers")
+def organization_followers(request: Request, name: str, database: DatabaseDep, cursor: Cursor = 0) -> Response:
+    return _followers(request, database, name, AccountKind.ORGANIZATION, cursor)
+
+
+@router.get("/api/users/{name}/following")
+def user_following(request: Request, name: str, database: DatabaseDep, cursor: Cursor = 0) -> Response:
+    """Users. Clients take whatever stands here for one."""
+    with database.read() as session:
+        user = get_account(session, name, AccountKind.USER)
+        found = list_followed(session, user, AccountKind.USER, after=cursor, limit=PER_PAGE)
+    return _page_of_users(request, found)
+
+
+@router.post("/api/users/{name}/follow")
+def follow_user(name: str, viewer: SignedInDep, database: DatabaseDep) -> Response:
+    return _change_following(follow, name, AccountKind.USER, viewer, database)
+
+
+@router.post("/api/users/{name}/unfollow")
+def unfollow_user(name: str, viewer: SignedInDep, database: DatabaseDep) -> Response:
+    return _change_following(unfollow, name, AccountKind.USER, viewer, database)
+
+
+@router.post("/api/organizations/{name}/follow")
+def follow_organization(name: str, viewer: SignedInDep, database: DatabaseDep) -> Response:
+    return _change_following(follow, name, AccountKind.ORGANIZATION, viewer, database)
+
+
+@router.post("/api/organizations/{name}/unfollow")
+def unfollow_organization(name: str, viewer: SignedInDep, database: DatabaseDep) -> Response:
+    return _change_following(unfollow, name, AccountKind.ORGANIZATION, viewer, database)
+
+
+def _change_following(
+    change: Callable[[Session, Viewer, str], Account], name: str, kind: AccountKind, viewer: Viewer, database: Database
+) -> Response:
+    with database.write() as session:
+        change(session, viewer, get_account(session, name, kind).name)
+    return json_answer({"success": True})
+
+
+def _followers(request: Request, database: Database, name: str, kind: AccountKind, cursor: int) -> Response:
+    with database.read() as session:
+        found = list_followers(session, get_account(session, name, kind), after=cursor, limit=PER_PAGE)
+    return _page_of_users(request, found)
+
+
+def _page_of_users(request: Request, found: Sequence[Account]) -> Response:
+    headers = {"Link": next_page(request, cursor=found[-1].id)} if len(found) == PER_PAGE else {}
+    return json_answer([_user(account.name, account.fullname) for account in found], headers=headers)
+
+
+def _follows(session: Session, viewer: Viewer, account: Account) -> dict[str, Any]:
+    followers, following = count_follows(session, account)
+    told: dict[str, Any] = {"numFollowers": followers, "isFollowing": is_following(session, viewer, account)}
+    return told | ({"numFollowing": following} if account.kind is AccountKind.USER else {})
 
 
 def _user(name: str, fullname: str) -> dict[str, Any]:
