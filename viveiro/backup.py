@@ -6,6 +6,7 @@
     repos/<key>.pack        every object of a repository that its refs reach, no older than the rows
     repos/<key>.refs        those refs, as git's `update-ref --stdin` takes them
     blobs/<sha256>          content by hash; immutable, so copied last
+    xorbs/<hash>            content that came by Xet, likewise
     complete                empty, and the end: a copy that was cut between two members is otherwise a good tar file
 
 A ref may have moved between the rows and its pack: restoring indexes every repository anew, from git.
@@ -16,6 +17,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from datetime import date, datetime
 from io import BufferedReader, BytesIO, RawIOBase
@@ -23,7 +25,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import IO, Any, Final
 
-from sqlalchemy import Column, Date, DateTime, Integer, Table, func, insert, select, text
+from sqlalchemy import Column, Date, DateTime, Integer, LargeBinary, Table, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from viveiro import __version__
@@ -55,8 +57,9 @@ class UnreadableBackup(InvalidInput):
         super().__init__("{file} cannot be restored: {why}", file=file, why=why)
 
 
-def write_backup(database: Database, settings: Settings, blobs: BlobStore, out: IO[bytes]) -> None:
+def write_backup(hub: Hub, out: IO[bytes]) -> None:
     """Stream the tar to `out`. Needs free space for the rows and the largest repository, in the data folder."""
+    database, settings = hub.database, hub.settings
     settings.cache_dir.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=settings.cache_dir) as folder,
@@ -71,8 +74,10 @@ def write_backup(database: Database, settings: Settings, blobs: BlobStore, out: 
             tar.add(spool / f"{table.name}.jsonl", f"sql/{table.name}.jsonl")
         for key in keys:
             _add_repository(tar, repository_path(settings.repos_dir, key), key, spool / "pack")
-        for sha256 in blobs.keys():  # noqa: SIM118 - a store is no mapping
-            _add_blob(tar, blobs, sha256)
+        for sha256 in hub.blobs.keys():  # noqa: SIM118 - a store is no mapping
+            _add_blob(tar, "blobs", hub.blobs, sha256)
+        for xorb in hub.xet.xorbs.keys():  # noqa: SIM118 - a store is no mapping
+            _add_blob(tar, "xorbs", hub.xet.xorbs, xorb)
         _add_bytes(tar, COMPLETE, b"")
 
 
@@ -88,9 +93,9 @@ def restore_backup(settings: Settings, file: Path) -> None:
     _refuse_used_database(database)
     try:
         blobs = open_store(settings)
-        with tarfile.open(file, mode="r|*") as tar:
-            _restore_members(tar, database, settings, blobs, file)
-        rebuild_index(Hub(database, settings, blobs))
+        with tarfile.open(file, mode="r|*") as tar, Hub(database, settings, blobs) as hub:
+            _restore_members(tar, hub, file)
+            rebuild_index(hub)
     except BaseException as error:
         _undo(database, settings)
         if isinstance(error, tarfile.TarError | EOFError):
@@ -122,6 +127,8 @@ def _spool_rows(database: Database, folder: Path) -> list[str]:
 def _to_json(value: object) -> str:
     if isinstance(value, datetime | date):
         return value.isoformat()
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
     raise TypeError(f"{type(value).__name__} has no place in a backup")
 
 
@@ -143,12 +150,12 @@ def _add_repository(tar: tarfile.TarFile, path: Path, key: str, spool: Path) -> 
     _add_bytes(tar, f"repos/{key}.refs", refs)
 
 
-def _add_blob(tar: tarfile.TarFile, blobs: BlobStore, sha256: str) -> None:
-    size = blobs.size(sha256)
+def _add_blob(tar: tarfile.TarFile, folder: str, blobs: BlobStore, name: str) -> None:
+    size = blobs.size(name)
     if size is not None:  # else it was collected since the list began
-        member = tarfile.TarInfo(f"blobs/{sha256}")
+        member = tarfile.TarInfo(f"{folder}/{name}")
         member.size = size
-        tar.addfile(member, BufferedReader(_Chunks(blobs.read(sha256)), 2**20))
+        tar.addfile(member, BufferedReader(_Chunks(blobs.read(name)), 2**20))
 
 
 class _Chunks(RawIOBase):
@@ -202,9 +209,8 @@ def _undo(database: Database, settings: Settings) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _restore_members(
-    tar: tarfile.TarFile, database: Database, settings: Settings, blobs: BlobStore, file: Path
-) -> None:
+def _restore_members(tar: tarfile.TarFile, hub: Hub, file: Path) -> None:
+    database, settings = hub.database, hub.settings
     tables = {table.name: table for table in Base.metadata.sorted_tables}
     for member in tar:
         folder, _, name = member.name.rpartition("/")
@@ -222,7 +228,9 @@ def _restore_members(
                 key, _, part = name.partition(".")
                 _restore_repository(repository_path(settings.repos_dir, key), part, content)
             case "blobs":
-                _restore_blob(blobs, name, content)
+                _restore_blob(hub.blobs, name, content)
+            case "xorbs":
+                hub.xet.restore(name, content)
             case "" if name == COMPLETE:
                 return
             case _:
@@ -274,6 +282,8 @@ def _from_json(column: Column[Any], value: Any) -> Any:
         return datetime.fromisoformat(value)
     if isinstance(column.type, Date):
         return date.fromisoformat(value)
+    if isinstance(column.type, LargeBinary):
+        return b64decode(value)
     return value
 
 

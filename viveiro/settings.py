@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     """LFS objects larger than this are offered as multipart uploads with parts of this size, each resumable."""
     git_push_limit_bytes: int = 2 * 2**30
     """A push by git larger than this, not counting its LFS files, is refused."""
+    rebuilt_cache_bytes: int = 20 * 2**30
+    """Files that came by Xet and leave by plain HTTP are kept put together up to this size in all, the latest used. 0 keeps none."""
     upload_time_limit: timedelta = timedelta(hours=24)
     """Parts of an upload nobody has finished by then are swept away."""
     session_time_limit: timedelta = timedelta(days=30)

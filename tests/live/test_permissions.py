@@ -268,6 +268,7 @@ BY_XET_TOKEN = {
     *("POST /api/xet/{cache}/v1/xorbs/default/{hash}", "POST /api/xet/{cache}/v1/shards"),
     *("HEAD /api/xet/{cache}/v1/xorbs/default/{hash}", "POST /api/xet/{cache}/v2/shards"),
     *("GET /api/xet/{cache}/v1/reconstructions/{hash}", "GET /api/xet/{cache}/v2/reconstructions/{hash}"),
+    *("GET /api/xet/{cache}/v1/chunks/default/{hash}", "GET /api/xet/{cache}/v1/chunks/default-merkledb/{hash}"),
     *("HEAD /api/xet/{cache}/v1/files/{hash}", "GET /api/xet/data/{hash}"),
 }
 """They know neither repo nor viewer but through a token for one repo, or a link signed for one file: `tests/live/test_xet.py`."""

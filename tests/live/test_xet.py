@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+import time
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from huggingface_hub import HfApi
 
 from tests.live.conftest import Git, MakeRepo
-from tests.live.running_server import RunningServer
+from tests.live.running_server import TWO_USERS, RunningServer
+from tests.live.waiting import wait_until
 from tests.live.xet import StockClient, Xet, commit_file, stored_bytes
 from tests.xet import MiB, Packed, chunk, floats, pack, xorb_of
 from viveiro.hub.xet.hashing import chunk_hash, file_hash, hash_bytes, term_hash
@@ -90,6 +92,18 @@ class TestStockClient:
         client.hf("download", repo, "b.bin", "--local-dir", tmp_path / "down")
         assert (tmp_path / "down" / "b.bin").read_bytes() == edited.read_bytes()
 
+    def test_a_second_person_sends_only_what_is_not_public_yet(
+        self, server: RunningServer, client: StockClient, bob: HfApi, repo: str, content: bytes, tmp_path: Path
+    ) -> None:
+        file, edited = tmp_path / "a.bin", tmp_path / "b.bin"
+        file.write_bytes(content)
+        edited.write_bytes(content + os.urandom(1000))
+        client.hf("upload", repo, file)
+        before = stored_bytes(server)
+        bob.create_repo("bob/builds-on-it", exist_ok=True)
+        StockClient(server, "bob", tmp_path / "bobs").hf("upload", "bob/builds-on-it", edited)
+        assert 0 < stored_bytes(server) - before < 0.1 * len(content)
+
     def test_the_same_file_again_after_its_repo_was_deleted(
         self, client: StockClient, alice: HfApi, content: bytes, tmp_path: Path
     ) -> None:
@@ -152,6 +166,14 @@ class TestPlainHttp:
         answer = httpx.get(url)
         assert answer.content == packed.content
         assert answer.headers["etag"] == f'"{packed.sha256}"'
+
+    def test_a_second_time_it_is_put_together_already(self, server: RunningServer, url: str, packed: Packed) -> None:
+        kept = server.data_dir / "cache" / "rebuilt" / "sha256" / packed.sha256[:2] / packed.sha256[2:4] / packed.sha256
+        assert not kept.exists()
+        assert httpx.get(url).content == packed.content
+        wait_until(kept.exists)
+        assert httpx.get(url).content == packed.content
+        assert httpx.get(url, headers={"Range": "bytes=5-9"}).content == packed.content[5:10]
 
     @pytest.mark.parametrize(
         "span", [(0, 1), (0, 300_000), (299_990, 300_010), (70_000, 1_000_000), (1_099_999, 1_100_000)]
@@ -443,6 +465,35 @@ class TestAHashGivesNoAccess:
         xet = Xet(server, "alice", repo)
         xet.token = token
         assert xet.reconstruction(packed).status_code == 401
+
+
+class TestKilled:
+    """`kill -9` of the whole server while a client sends: nothing half done is left, and sending again succeeds."""
+
+    def test_midway_through_an_upload(self, tmp_path: Path) -> None:
+        with RunningServer(tmp_path / "data") as server:
+            server.seed(TWO_USERS)
+            HfApi(endpoint=server.url, token=server.token("alice")).create_repo("alice/killed")
+            file = tmp_path / "large.bin"
+            file.write_bytes(floats(24 * MiB, seed=next(numbers)))
+            client = StockClient(server, "alice", tmp_path / "home")
+            for enough in (
+                1,
+                60 * MiB,
+            ):  # in the middle of the xorbs; about when the last ones come and the shard follows
+                sending = client.start("upload", "alice/killed", file)
+                while stored_bytes(server) < enough and sending.poll() is None:
+                    time.sleep(0.02)
+                server.kill()
+                sending.kill()
+                sending.wait()
+                server.start()
+            client.hf("upload", "alice/killed", file)
+            client.hf("download", "alice/killed", "large.bin", "--local-dir", tmp_path / "down")
+            assert (tmp_path / "down" / "large.bin").read_bytes() == file.read_bytes()
+            with server.client() as admin:
+                report = admin.post("/api/v1/hub/fsck", {"deep": True})
+            assert [found for found in report["findings"] if found["problem"]] == []
 
 
 class TestCopies:

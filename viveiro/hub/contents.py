@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
+from viveiro.hub.xet.rebuilt import RebuiltFiles
 from viveiro.hub.xet.service import Xet
 from viveiro.storage import BlobStore, BlobWriter, PartialUpload, PartWriter, StoredBlob
 
@@ -16,9 +17,10 @@ from viveiro.storage import BlobStore, BlobWriter, PartialUpload, PartWriter, St
 class Contents:
     """A `BlobStore` of namespace sha256."""
 
-    def __init__(self, plain: BlobStore, xet: Xet) -> None:
+    def __init__(self, plain: BlobStore, xet: Xet, rebuilt: RebuiltFiles) -> None:
         self.plain = plain
         """Those that are kept as they are."""
+        self.rebuilt = rebuilt
         self._xet = xet
 
     def size(self, sha256: str) -> int | None:
@@ -26,7 +28,7 @@ class Contents:
         return self._xet.size(sha256) if size is None else size
 
     def path(self, sha256: str) -> Path | None:
-        return self.plain.path(sha256)
+        return self.plain.path(sha256) or self.rebuilt.path(sha256)
 
     def address(self, sha256: str, lifetime: timedelta, headers: Mapping[str, str]) -> str | None:
         """Only of one that is kept as it is: what lies in xorbs has to be put together here."""
@@ -36,7 +38,17 @@ class Contents:
     def read(self, sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         if self.plain.size(sha256) is not None:
             return self.plain.read(sha256, start, stop)
-        return self._xet.rebuild(self._xet.layout(sha256), start, stop)
+        layout = self._xet.layout(sha256)
+        contents = self._xet.rebuild(layout, start, stop)
+        if start > 0 or (stop is not None and stop < layout.size):
+            return contents
+        return self.rebuilt.filling(sha256, layout.size, contents)
+
+    def read_as_stored(self, sha256: str) -> Iterator[bytes]:
+        """All of it, from what it is kept in and not from what was put together before: to find damage."""
+        if self.plain.size(sha256) is not None:
+            return self.plain.read(sha256)
+        return self._xet.rebuild(self._xet.layout(sha256))
 
     def writer(self, sha256: str | None = None, size: int | None = None) -> AbstractContextManager[BlobWriter]:
         return self.plain.writer(sha256, size)
@@ -46,6 +58,7 @@ class Contents:
 
     def delete(self, sha256: str) -> None:
         self.plain.delete(sha256)
+        self.rebuilt.delete(sha256)
 
     def keys(self) -> Iterator[str]:
         """Those that are kept as they are: the others have no file that a row could miss."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 import pygit2
 from pygit2.enums import ObjectType
 
-from viveiro.errors import RepoNotFound
+from viveiro.errors import BlobNotFound, RepoNotFound
 from viveiro.hub import queries, refs
 from viveiro.hub.discussions import queries as discussions
 from viveiro.hub.discussions.types import Discussion, NewCommit, Opening, Status
@@ -27,6 +27,7 @@ from viveiro.hub.lfs import parse_pointer
 from viveiro.hub.service import Hub
 from viveiro.hub.trees import parse_tree
 from viveiro.hub.types import LfsPointer, Repo
+from viveiro.hub.xet import queries as xet_queries
 from viveiro.locale import Sentence, translate
 
 
@@ -80,6 +81,7 @@ def check_hub(hub: Hub, *, repair: bool = False, deep: bool = False) -> Iterator
             yield repo
             last = repo.pk
     yield from _check_store(hub, repair=repair)
+    yield from _check_xorbs(hub, repair=repair, deep=deep)
     yield from _check_folders(hub, repair=repair)
 
 
@@ -151,8 +153,11 @@ class _RepoCheck:
 
     def _hash(self, oid: str) -> str:
         digest = hashlib.sha256()
-        for chunk in self._hub.blobs.read(oid):
-            digest.update(chunk)
+        try:
+            for chunk in self._hub.blobs.read_as_stored(oid):
+                digest.update(chunk)
+        except (BlobNotFound, ValueError):  # a xorb of it is gone, or does not unpack
+            return ""
         return digest.hexdigest()
 
     def _check_index(self) -> Iterator[Finding]:
@@ -367,6 +372,49 @@ def _unknown_content(hub: Hub, sha256: str, *, repair: bool) -> Finding:
         with hub.database.write() as session:
             queries.insert_blob(session, sha256, size)
     return Finding(Fault.LEFTOVER_CONTENT, Sentence("Stored, and unknown to the index."), oid=sha256, repaired=repair)
+
+
+def _check_xorbs(hub: Hub, *, repair: bool, deep: bool) -> Iterator[Finding]:
+    """Rows without a xorb, and xorbs without a row."""
+    known: set[str] = set()
+    after = ""
+    while True:
+        with hub.database.read() as session:
+            rows = xet_queries.stored_xorbs(session, after=after)
+        if not rows:
+            break
+        for name, size in rows:
+            known.add(name)
+            fault = _fault_of_xorb(hub, name, size, deep=deep)
+            if fault is not None:
+                yield from _broken_xorb(hub, name, *fault, repair=repair)
+        after = rows[-1][0]
+    for name in hub.xet.xorbs.keys():  # noqa: SIM118 - the store is no mapping
+        if name not in known:
+            if repair:
+                hub.xet.adopt(name)
+            says = Sentence("A xorb that is stored, and unknown to the index.")
+            yield Finding(Fault.LEFTOVER_CONTENT, says, oid=name, repaired=repair)
+
+
+def _fault_of_xorb(hub: Hub, name: str, size: int, *, deep: bool) -> tuple[Fault, str] | None:
+    actual = hub.xet.xorbs.size(name)
+    if actual is None:
+        return Fault.MISSING_CONTENT, Sentence("Xorb {xorb}, which holds some of it, is not in the store.", xorb=name)
+    if actual != size or (deep and not hub.xet.is_intact(name)):
+        return Fault.DAMAGED_CONTENT, Sentence("Xorb {xorb}, which holds some of it, is damaged.", xorb=name)
+    return None
+
+
+def _broken_xorb(hub: Hub, name: str, fault: Fault, says: str, *, repair: bool) -> Iterator[Finding]:
+    with hub.database.read() as session:
+        users = xet_queries.users_of_xorb(session, name)
+    for repo, content in users:
+        yield Finding(fault, says, repo=repo, oid=content)
+    if not users:
+        if repair:
+            hub.xet.forget(name)
+        yield Finding(Fault.LEFTOVER_CONTENT, Sentence("{says} No repo uses it.", says=says), oid=name, repaired=repair)
 
 
 def _check_folders(hub: Hub, *, repair: bool) -> Iterator[Finding]:

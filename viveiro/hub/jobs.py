@@ -38,6 +38,7 @@ def sweep(job: JobContext) -> dict[str, int]:
         hub.reconcile()
         return {
             "contents": sweep_contents(hub, utc_now() - UNUSED_FOR),
+            **hub.xet.sweep(utc_now()),
             "uploads": hub.blobs.sweep(job.settings.upload_time_limit),
         }
 

@@ -49,6 +49,7 @@ from viveiro.hub.index import read_index
 from viveiro.hub.ledger import Guard, Ledger
 from viveiro.hub.trees import FILE, TreeItem, write_tree
 from viveiro.hub.types import Commit, Gate, LfsFile, Refs, RefUpdate, Repo, TreeEntry
+from viveiro.hub.xet.rebuilt import RebuiltFiles
 from viveiro.hub.xet.service import Xet
 from viveiro.jobs.outbox import publish
 from viveiro.locale import Sentence
@@ -72,7 +73,8 @@ class Hub:
         self._clock = clock
         xorbs = open_store(settings, "xorbs")
         self.xet = Xet(database, xorbs, settings.storage_dir / "incoming", clock=clock)
-        self.blobs = Contents(blobs, self.xet)
+        rebuilt = RebuiltFiles(settings.cache_dir / "rebuilt", settings.rebuilt_cache_bytes)
+        self.blobs = Contents(blobs, self.xet, rebuilt)
         self.ledger = Ledger(database, self.blobs, settings.repos_dir, clock)
         self._last_commits = history.LastCommits()
         self._downloads = DownloadCounter(database, clock)

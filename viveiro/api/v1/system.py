@@ -11,11 +11,9 @@ from sqlalchemy import text
 
 from viveiro import __version__
 from viveiro.accounts.service import record
-from viveiro.db import Database
 from viveiro.errors import Unavailable
-from viveiro.http.dependencies import AdminDep, BlobsDep, DatabaseDep, SettingsDep
-from viveiro.settings import Settings
-from viveiro.storage import BlobStore
+from viveiro.http.dependencies import AdminDep, DatabaseDep, HubDep, SettingsDep
+from viveiro.hub.service import Hub
 
 router = APIRouter()
 log = structlog.get_logger()
@@ -41,14 +39,14 @@ def readiness(database: DatabaseDep, settings: SettingsDep) -> dict[str, str]:
 
 
 @router.get("/api/v1/backup")
-def backup(viewer: AdminDep, database: DatabaseDep, settings: SettingsDep, blobs: BlobsDep) -> StreamingResponse:
+def backup(viewer: AdminDep, hub: HubDep) -> StreamingResponse:
     """Everything this installation knows, as a tar (see `viveiro/backup.py`). Holds password hashes: administrators only."""
-    with database.write() as session:
+    with hub.database.write() as session:
         record(session, viewer, "installation.backup", "")
-    return StreamingResponse(_tar(database, settings, blobs), media_type="application/x-tar")
+    return StreamingResponse(_tar(hub), media_type="application/x-tar")
 
 
-def _tar(database: Database, settings: Settings, blobs: BlobStore) -> Iterator[bytes]:
+def _tar(hub: Hub) -> Iterator[bytes]:
     """What a thread writes into a pipe. A failure on its side cuts the answer short, so that the client sees no whole file."""
     from viveiro.backup import write_backup  # rarely needed, and brings the migrations' machinery into memory
 
@@ -58,7 +56,7 @@ def _tar(database: Database, settings: Settings, blobs: BlobStore) -> Iterator[b
     def write() -> None:
         try:
             with os.fdopen(writing, "wb") as out:
-                write_backup(database, settings, blobs, out)
+                write_backup(hub, out)
         except BaseException as error:
             failures.append(error)
 

@@ -20,6 +20,7 @@ _FILE_KEY: Final = bytes(32)
 _TEXT: Final = re.compile(r"[0-9a-f]{64}")
 _CUT: Final = 4
 """A node of the tree ends behind a child whose hash is a multiple of this, once it has three."""
+_ASKED_EVERY: Final = 1024
 _MOST_CHILDREN: Final = 2 * _CUT + 1
 
 
@@ -50,6 +51,13 @@ def xorb_hash(chunk_hashes: bytes, sizes: Sequence[int]) -> str:
 
 def file_hash(chunk_hashes: bytes, sizes: Sequence[int]) -> str:
     return hash_text(blake3(_root(chunk_hashes, sizes), key=_FILE_KEY).digest())
+
+
+def asked_about(chunk_hashes: bytes) -> list[str]:
+    """Those about which clients ask whether they are here already: one in a thousand."""
+    numbers = np.frombuffer(chunk_hashes, "<u8")
+    places = np.flatnonzero(numbers[3::4] % _ASKED_EVERY == 0).tolist()
+    return [hash_text(chunk_hashes[HASH_BYTES * at : HASH_BYTES * (at + 1)]) for at in places]
 
 
 def blinded(chunk_hashes: bytes, key: bytes) -> bytes:

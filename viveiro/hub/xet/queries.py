@@ -1,17 +1,17 @@
 """Every SQL statement about xorbs and layouts."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from viveiro.accounts.types import Viewer
 from viveiro.hub.queries import files_readable_by, insert_or_keep
 from viveiro.hub.tables import BlobRow, RepoBlobRow, RepoRow
-from viveiro.hub.xet.tables import LayoutRow, LayoutXorbRow, RepoXorbRow, XorbRow, XorbSenderRow
+from viveiro.hub.xet.tables import DedupChunkRow, LayoutRow, LayoutXorbRow, RepoXorbRow, XorbRow, XorbSenderRow
 from viveiro.hub.xet.types import Layout, XorbIndex
 
 _AT_ONCE: Final = 500
@@ -24,6 +24,31 @@ def note_xorb(session: Session, name: str, index: XorbIndex, at: datetime) -> No
     values = {"packed_size": index.packed_size, "chunks": index.to_bytes(), "registered_at": at}
     insert_or_keep(session, XorbRow, [{"hash": name, **values}])
     session.execute(update(XorbRow).where(XorbRow.hash == name).values(**values))
+
+
+def note_chunks(session: Session, name: str, chunks: Iterable[str]) -> None:
+    """This xorb holds these, about which clients may ask."""
+    insert_or_keep(session, DedupChunkRow, [{"chunk": chunk, "xorb": name} for chunk in sorted(set(chunks))])
+
+
+def xorbs_with_chunk(session: Session, chunk: str) -> Sequence[str]:
+    """The latest sent first."""
+    found = select(XorbRow.hash).join(DedupChunkRow, DedupChunkRow.xorb == XorbRow.hash)
+    return session.scalars(found.where(DedupChunkRow.chunk == chunk).order_by(XorbRow.registered_at.desc())).all()
+
+
+def neighbours(session: Session, viewer: Viewer, name: str, limit: int) -> Sequence[str]:
+    """Xorbs of a file that needs this one too, from a repo that the viewer may read: who has one has the others, perhaps."""
+    file = (
+        select(LayoutXorbRow.layout_id)
+        .join(RepoBlobRow, RepoBlobRow.layout_id == LayoutXorbRow.layout_id)
+        .join(RepoRow, RepoRow.id == RepoBlobRow.repo_id)
+        .where(LayoutXorbRow.xorb == name, files_readable_by(viewer))
+        .order_by(LayoutXorbRow.layout_id.desc())
+        .limit(1)
+    )
+    found = select(LayoutXorbRow.xorb).where(LayoutXorbRow.layout_id == file.scalar_subquery())
+    return session.scalars(found.limit(limit)).all()
 
 
 def touch_xorbs(session: Session, names: Iterable[str], at: datetime) -> set[str]:
@@ -55,6 +80,45 @@ def usable_xorbs(session: Session, viewer: Viewer, sender: str, names: Iterable[
     return found
 
 
+def delete_xorb(session: Session, name: str) -> None:
+    """One that no layout needs."""
+    session.execute(delete(XorbRow).where(XorbRow.hash == name, ~_is_needed()))
+
+
+def unneeded_xorbs(session: Session, before: datetime, limit: int = 1000) -> Sequence[str]:
+    """Those that no layout needs, and that no client can still remember."""
+    unneeded = select(XorbRow.hash).where(XorbRow.registered_at < before, ~_is_needed())
+    return session.scalars(unneeded.limit(limit)).all()
+
+
+def delete_unneeded_xorb(session: Session, name: str, before: datetime) -> bool:
+    """Whether it was still unneeded. From here to the end of the transaction nobody can begin to need it."""
+    gone = delete(XorbRow).where(XorbRow.hash == name, XorbRow.registered_at < before, ~_is_needed())
+    return session.scalar(gone.returning(XorbRow.hash)) is not None
+
+
+def _is_needed() -> ColumnElement[bool]:
+    return exists().where(LayoutXorbRow.xorb == XorbRow.hash)
+
+
+def stored_xorbs(session: Session, *, after: str, limit: int = 5000) -> list[tuple[str, int]]:
+    """Hashes and sizes in the store, in order of the hashes, a batch at a time."""
+    found = select(XorbRow.hash, XorbRow.packed_size).where(XorbRow.hash > after).order_by(XorbRow.hash).limit(limit)
+    return [(name, size) for name, size in session.execute(found)]
+
+
+def users_of_xorb(session: Session, name: str) -> list[tuple[str, str]]:
+    """Names of the repos that need it, and the sha256 of the content for which they do."""
+    needed = (
+        select(RepoRow.name, RepoBlobRow.sha256)
+        .join(RepoBlobRow, RepoBlobRow.repo_id == RepoRow.id)
+        .join(LayoutXorbRow, LayoutXorbRow.layout_id == RepoBlobRow.layout_id)
+        .where(LayoutXorbRow.xorb == name)
+        .order_by(RepoRow.name, RepoBlobRow.sha256)
+    )
+    return [(repo, content) for repo, content in session.execute(needed)]
+
+
 def xorb_index(session: Session, name: str) -> XorbIndex | None:
     packed = session.scalar(select(XorbRow.chunks).where(XorbRow.hash == name))
     return XorbIndex.from_bytes(packed) if packed is not None else None
@@ -78,6 +142,13 @@ def give_layout(session: Session, repo_pk: int, content: str, layout_id: int) ->
     """The repo, which has this content, offers it by Xet so from now on."""
     given = update(RepoBlobRow).where(RepoBlobRow.repo_id == repo_pk, RepoBlobRow.sha256 == content)
     session.execute(given.values(layout_id=layout_id))
+
+
+def delete_unneeded_layouts(session: Session) -> int:
+    """Those that no repo offers any more, unless a repo has the content and says not by which. How many."""
+    offered = exists().where(RepoBlobRow.layout_id == LayoutRow.id)
+    undecided = exists().where(RepoBlobRow.sha256 == LayoutRow.sha256, RepoBlobRow.layout_id.is_(None))
+    return len(session.scalars(delete(LayoutRow).where(~offered, ~undecided).returning(LayoutRow.id)).all())
 
 
 def layout(session: Session, layout_id: int) -> Layout | None:

@@ -5,11 +5,12 @@ the hashes that it is said to have. And a hash is no key: files are built only f
 """
 
 import hashlib
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Lock
@@ -21,10 +22,10 @@ from viveiro.errors import BlobNotFound, NotFound, Unavailable
 from viveiro.hub import queries as hub_queries
 from viveiro.hub.types import Repo
 from viveiro.hub.xet import queries
-from viveiro.hub.xet.hashing import file_hash, term_hash
+from viveiro.hub.xet.hashing import HASH_BYTES, asked_about, file_hash, hash_text, term_hash
 from viveiro.hub.xet.rebuilding import Rebuilder
 from viveiro.hub.xet.reconstruction import merged, reconstruct, wanted
-from viveiro.hub.xet.shards import InvalidShard, read_shard
+from viveiro.hub.xet.shards import InvalidShard, read_shard, write_shard
 from viveiro.hub.xet.types import Layout, Reconstruction, ShardFile, XorbIndex
 from viveiro.hub.xet.xorbs import InvalidXorb, XorbReader
 from viveiro.locale import Sentence
@@ -32,6 +33,12 @@ from viveiro.storage import BlobStore, full_disk_named
 
 Progress = Callable[[int, int], object]
 
+KEPT_FOR: Final = timedelta(weeks=5)
+"""hf-xet remembers for four weeks what it sent, and then counts on it: it has no way to send it again."""
+KNOWN_FOR: Final = timedelta(days=1)
+"""How long clients may count on what they were told of others' chunks. Who may read what can change meanwhile."""
+NEIGHBOURS: Final = 32
+"""Xorbs told of at once, of 48 KiB each."""
 INDEXES_IN_MEMORY: Final = 256
 """About 40 KiB each."""
 
@@ -54,6 +61,11 @@ class Sender:
 class _Verified:
     file: ShardFile
     sha256: str
+    first_chunk: str
+
+    @property
+    def first_xorb(self) -> str:
+        return self.file.layout.terms[0].xorb
 
 
 class Xet:
@@ -94,20 +106,27 @@ class Xet:
             # now; or it will see that it has just been sent.
             if self.xorbs.size(name) is None:
                 raise Unavailable("The xorb {xorb} has just been swept away. Send it again.", xorb=name)
+            queries.note_chunks(session, name, asked_about(index.hashes))
             new = queries.give_xorb(session, name, sender.repo.pk, sender.name)
         self._remember(name, index)
         return new
 
     def _stored_index(self, name: str, file: Path) -> XorbIndex | None:
         """Of what the store had under this name: perhaps the same chunks, packed in another way. None: it is `file` now."""
+        index = self._read_index(name)
+        if index is None:  # lost or damaged: what was sent now mends it
+            self.xorbs.delete(name)
+            self.xorbs.put(name, file)
+        return index
+
+    def _read_index(self, name: str) -> XorbIndex | None:
+        """None for a stored xorb that is not what its name says."""
         reader = XorbReader()
         try:
             for part in self.xorbs.read(name):
                 reader.take(part)
             return reader.finish(name)
-        except (BlobNotFound, InvalidXorb):  # lost or damaged: what was sent now mends it
-            self.xorbs.delete(name)
-            self.xorbs.put(name, file)
+        except (BlobNotFound, InvalidXorb):
             return None
 
     def _index(self, name: str) -> XorbIndex:
@@ -153,6 +172,7 @@ class Xet:
                 hub_queries.grant(session, sender.repo.pk, [each.sha256])
                 layout = queries.add_layout(session, each.sha256, each.file.xet_hash, each.file.layout, now)
                 queries.give_layout(session, sender.repo.pk, each.sha256, layout)
+                queries.note_chunks(session, each.first_xorb, [each.first_chunk])
         return len(files)
 
     def usable(self, sender: Sender, xorbs: Collection[str]) -> set[str]:
@@ -161,14 +181,14 @@ class Xet:
             return queries.usable_xorbs(session, sender.viewer, sender.name, xorbs)
 
     def _verify(self, repo: Repo, file: ShardFile, progress: "_Steps") -> _Verified:
-        self._verify_hashes(file)
+        first_chunk = self._verify_hashes(file)
         if file.sha256 is not None:
             with self._database.read() as session:
                 if queries.has_layout(
                     session, repo.pk, file.sha256, file.layout
                 ):  # sent again, for lost was our answer
                     progress.advance(file.layout.size)
-                    return _Verified(file, file.sha256)
+                    return _Verified(file, file.sha256, first_chunk)
         digest = hashlib.sha256()
         for content in self.rebuild(file.layout):
             digest.update(content)
@@ -180,10 +200,10 @@ class Xet:
                     "file {file} has sha256 {actual}, not {said}", file=file.xet_hash, actual=actual, said=file.sha256
                 )
             )
-        return _Verified(file, actual)
+        return _Verified(file, actual, first_chunk)
 
-    def _verify_hashes(self, file: ShardFile) -> None:
-        """That each term is what it says, and that the sender knows the chunks in it."""
+    def _verify_hashes(self, file: ShardFile) -> str:
+        """That each term is what it says, and that the sender knows the chunks in it. The hash of the first chunk."""
         if not file.layout.terms:
             raise InvalidShard(Sentence("file {file} has no content", file=file.xet_hash))
         if file.term_hashes is None:
@@ -205,6 +225,75 @@ class Xet:
         actual = file_hash(b"".join(hashes), sizes)
         if actual != file.xet_hash:
             raise InvalidShard(Sentence("a file has the hash {actual}, not {said}", actual=actual, said=file.xet_hash))
+
+        return hash_text(hashes[0][:HASH_BYTES])
+
+    def known_chunks(self, sender: Sender, chunk: str) -> bytes | None:
+        """A shard that tells which chunks lie beside this one, in xorbs from which the sender may build files."""
+        with self._database.read() as session:
+            holding = queries.xorbs_with_chunk(session, chunk)
+            usable = queries.usable_xorbs(session, sender.viewer, sender.name, holding)
+            found = next((name for name in holding if name in usable), None)
+            if found is None:
+                return None
+            beside = queries.neighbours(session, sender.viewer, found, NEIGHBOURS)
+            names = {found, *queries.usable_xorbs(session, sender.viewer, sender.name, beside)}
+        now = self._clock()
+        with self._database.write() as session:
+            # What a client is told of, it may name for as long as it remembers.
+            names &= queries.touch_xorbs(session, names, now)
+        until = int((now + KNOWN_FOR).timestamp())
+        indexes = {name: self._index(name) for name in sorted(names)}
+        return write_shard(indexes, key=os.urandom(32), made_at=int(now.timestamp()), expires_at=until)
+
+    def sweep(self, now: datetime) -> dict[str, int]:
+        """Delete layouts that no repo offers, and xorbs that no layout needs and no client can still remember. How many."""
+        with self._database.write() as session:
+            layouts = queries.delete_unneeded_layouts(session)
+        before = now - KEPT_FOR
+        with self._database.read() as session:
+            unneeded = queries.unneeded_xorbs(session, before)
+        swept = 0
+        for name in unneeded:
+            # The file goes inside the transaction: whoever is sending the same xorb this moment waits for its end,
+            # looks whether the file is there (`keep_xorb`), and finds that it is not.
+            with self._database.write() as session:
+                if queries.delete_unneeded_xorb(session, name, before):
+                    self.xorbs.delete(name)
+                    self._forget(name)
+                    swept += 1
+        return {"layouts": layouts, "xorbs": swept}
+
+    def restore(self, name: str, content: IO[bytes]) -> None:
+        """A xorb comes back from a backup, whose rows say all else of it. Raises InvalidXorb when it is damaged."""
+        with self.receiving() as incoming:
+            while part := content.read(2**20):
+                incoming.write(bytearray(part))
+            incoming.restore(name)
+
+    def is_intact(self, name: str) -> bool:
+        """Whether the stored xorb holds what its name says. Reads all of it."""
+        return self._read_index(name) is not None
+
+    def adopt(self, name: str) -> None:
+        """A xorb lies in the store and has no row, as one whose sender was killed with us. The sweep takes it in time."""
+        index = self._read_index(name)
+        if index is None:
+            self.xorbs.delete(name)
+            return
+        with self._database.write() as session:
+            queries.note_xorb(session, name, index, self._clock())
+
+    def forget(self, name: str) -> None:
+        """A xorb is gone or damaged, and no repo needs it."""
+        with self._database.write() as session:
+            queries.delete_xorb(session, name)
+        self.xorbs.delete(name)
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        with self._lock:
+            self._indexes.pop(name, None)
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
@@ -284,6 +373,10 @@ class IncomingXorb:
         with full_disk_named():
             while whole:
                 whole = whole[self._file.write(whole) :]
+
+    def restore(self, name: str) -> None:
+        self._reader.finish(name)
+        self._xet.xorbs.put(name, Path(self._file.name))
 
     def finish(self, sender: Sender, name: str) -> bool:
         """Whether the repo did not have it yet. Raises InvalidXorb when it is not what its name says."""

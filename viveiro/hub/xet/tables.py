@@ -39,6 +39,15 @@ class XorbSenderRow(Base):
     xorb: Mapped[str] = mapped_column(ForeignKey("xorbs.hash", ondelete="CASCADE"), primary_key=True, index=True)
 
 
+class DedupChunkRow(Base):
+    """Chunks that clients ask about before they send what they hold: about one of each xorb, and the first of each file."""
+
+    __tablename__ = "dedup_chunks"
+
+    chunk: Mapped[str] = mapped_column(String(64), primary_key=True)
+    xorb: Mapped[str] = mapped_column(ForeignKey("xorbs.hash", ondelete="CASCADE"), primary_key=True, index=True)
+
+
 class LayoutRow(Base):
     """One way to put a stored content together. Several repos may have the same, or each its own."""
 

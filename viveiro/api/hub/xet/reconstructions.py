@@ -7,7 +7,8 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from viveiro.api.hub.answers import json_answer
-from viveiro.api.hub.xet.access import CAS, HashDep, Reader, ReaderDep, sign_data_link
+from viveiro.api.hub.xet.access import CAS, HashDep, Reader, ReaderDep, SenderDep, sign_data_link
+from viveiro.errors import NotFound
 from viveiro.http.dependencies import SettingsDep, XetDep
 from viveiro.http.files import select_bytes
 from viveiro.http.urls import public_url
@@ -65,6 +66,16 @@ def reconstruction_by_xorb(
 def file(reader: ReaderDep, xet_hash: HashDep, xet: XetDep) -> Response:
     _, layout = xet.file(reader.repo, xet_hash)
     return Response(headers={"Content-Length": str(layout.size)})
+
+
+@router.get(CAS + "/v1/chunks/default/{hash}")
+@router.get(CAS + "/v1/chunks/default-merkledb/{hash}")
+def known_chunks(sender: SenderDep, chunk: HashDep, xet: XetDep) -> Response:
+    """To whoever has this chunk: which others are here, that they need not send."""
+    shard = xet.known_chunks(sender, chunk)
+    if shard is None:
+        raise NotFound("No chunk {chunk} here, or not for this access token.", chunk=chunk)
+    return Response(shard, headers=_PRIVATE, media_type="application/octet-stream")
 
 
 _PRIVATE: Final = {"Cache-Control": "no-store"}
