@@ -23,7 +23,10 @@ _FOOTER_VERSION: Final = 1
 _END: Final = b"\xff" * 32
 _HAS_TERM_HASHES: Final = 1 << 31
 _HAS_SHA256: Final = 1 << 30
-_FOOTER: Final = struct.Struct("<QQQ48x32sQQ72xQ")
+_FOOTER: Final = struct.Struct("<QQQ6Q32sQQ72xQ")
+"""The specification calls the six in the middle reserved. They are where three tables for looking things up begin, and how long
+those are: hf-xet takes the first for the end of what comes before, and reserves the memory for it.
+"""
 
 _TERM: Final = np.dtype([("xorb", "u1", 32), ("flags", "<u4"), ("size", "<u4"), ("start", "<u4"), ("stop", "<u4")])
 _CHUNK: Final = np.dtype([("hash", "u1", 32), ("offset", "<u4"), ("size", "<u4"), ("unused", "u1", 8)])
@@ -102,5 +105,7 @@ def write_shard(xorbs: Mapping[str, XorbIndex], *, key: bytes, made_at: int, exp
         body += [hash_bytes(name), counts, chunks.tobytes()]
     body.append(_END + bytes(16))
     length = sum(map(len, body))
-    footer = _FOOTER.pack(_FOOTER_VERSION, RECORD_BYTES, 2 * RECORD_BYTES, key, made_at, expires_at, length)
+    no_tables = (length, 0) * 3
+    sections = (RECORD_BYTES, 2 * RECORD_BYTES)
+    footer = _FOOTER.pack(_FOOTER_VERSION, *sections, *no_tables, key, made_at, expires_at, length)
     return b"".join([*body, footer])
