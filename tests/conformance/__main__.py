@@ -18,6 +18,7 @@ import tarfile
 import tempfile
 import venv
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -59,16 +60,14 @@ def main() -> int:
     suite, python = unpacked_suite(), suite_python()
     modules = arguments.modules or all_modules(suite)
     arguments.results.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix="viveiro-conformance-") as folder,
-        RunningServer(arguments.data_dir or Path(folder) / "server") as server,
-    ):
+    with tempfile.TemporaryDirectory(prefix="viveiro-conformance-") as folder, ExitStack() as servers:
+        server = servers.enter_context(RunningServer(arguments.data_dir or Path(folder) / "server"))
         server.seed_from(HERE / "seed.yaml")
         write_address(suite, server.url)
         environment = suite_environment(server, Path(folder) / "home")
         if not arguments.own_hub:
-            constants = public_repos.make(HfApi(endpoint=server.url, token=server.token("TOKEN")))
-            environment |= {f"SUITE_{name}": value for name, value in constants.items()}
+            public = servers.enter_context(RunningServer(Path(folder) / "public"))
+            environment |= public_hub(public)
         if arguments.without_xet:
             environment["HF_HUB_DISABLE_XET"] = "1"
         for module in modules:
@@ -128,12 +127,19 @@ def suite_environment(server: RunningServer, home: Path) -> dict[str, str]:
         **kept,
         **{f"SUITE_{key}": secret for key, secret in server.tokens.items()},
         "HF_ENDPOINT": server.url,
-        "CONFORMANCE_PUBLIC_ENDPOINT": server.url.replace("127.0.0.1", "localhost"),
+        "CONFORMANCE_PUBLIC_ENDPOINT": "http://public-hub.invalid",
         "HOME": str(home),
         "HF_HOME": str(home / "huggingface"),
         "HF_HUB_DISABLE_UPDATE_CHECK": "1",
         "RUN_GIT_LFS_TESTS": "1",
     }
+
+
+def public_hub(server: RunningServer) -> dict[str, str]:
+    """Fill it, and what the suite is to know of it."""
+    server.seed_from(HERE / "seed.yaml")
+    constants = public_repos.make(HfApi(endpoint=server.url, token=server.token("TOKEN")))
+    return {"CONFORMANCE_PUBLIC_ENDPOINT": server.url, **{f"SUITE_{name}": value for name, value in constants.items()}}
 
 
 def run_module(

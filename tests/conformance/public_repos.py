@@ -35,12 +35,13 @@ def make(api: HfApi) -> dict[str, str]:
     _commit(api, RENAMED, {"config.json": b"{}"})
     api.move_repo(RENAMED, "hf-internal-testing/dummy-renamed")
     _branches(api)
+    _commit(api, "gradio/theme_builder", {"run.py": b"import gradio\n"}, "space")
     _commit(api, "celinah/dummy-xet-testing", {"dummy.safetensors": save({"a": np.zeros(100_000, np.float32)})})
     _commit(api, "allenai/math_qa", {"math_qa.py": b"class MathQa: ...\n"}, "dataset")
     _commit(api, KERNEL, {"README.md": b"# relu", "benchmarks/benchmark.py": b"print()\n"}, "kernel")
     api.create_branch(KERNEL, branch="v1", repo_type="kernel")
     for (kind, name), card in CARDS.items():
-        _commit(api, name, {"README.md": f"---\n{card}\n---\n# {name}\n".encode()}, kind)
+        _commit(api, name, {"README.md": f"---\n{card}\n---\n# {name.partition('/')[2]}\n".encode()}, kind)
     api.create_commit(DUMMY, [CommitOperationAdd("config.json", b"{}")], commit_message="Simplify", create_pr=True)
     return {"DUMMY_MODEL_ID_REVISION_ONE_SPECIFIC_COMMIT": first}
 

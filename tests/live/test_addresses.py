@@ -177,6 +177,8 @@ def test_is_answered_or_refused_in_words(server: RunningServer, alice: HfApi, re
     if not answer.is_success:
         assert answer.headers["X-Error-Message"]
         assert answer.headers.get("X-Error-Code") not in (None, "NotFound")
+    if "{repo}" not in address and "acai" not in address and "alice" not in address:
+        assert answer.headers.get("X-Error-Code") != "RepoNotFound"
 
 
 @pytest.mark.parametrize("address", ["GET /api/nothing-of-the-kind", "GET /api/models/{repo}/nothing-of-the-kind"])

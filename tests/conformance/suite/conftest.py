@@ -46,7 +46,7 @@ def no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def public_hub(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests marked so read the public hub: here the same server under another name, with repos of the same names."""
+    """Tests marked so read the public hub: here a second server, with a few repos of the same names."""
     if request.node.get_closest_marker("production"):
         monkeypatch.setattr(constants, "ENDPOINT", PUBLIC_ENDPOINT)
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", PUBLIC_ENDPOINT + URL_TEMPLATE)

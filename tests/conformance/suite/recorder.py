@@ -19,7 +19,7 @@ HUBS = {
     urlsplit(os.environ["HF_ENDPOINT"]).netloc: "",
     urlsplit(os.environ["CONFORMANCE_PUBLIC_ENDPOINT"]).netloc: "public ",
 }
-"""The server has two names, so that what is asked of which of the suite's two hubs can be told apart."""
+"""What each of the suite's two hubs is called in the record."""
 NOBODYS = ("/api/telemetry/", "/api/agent-harnesses")
 """What the client sends by itself and does not wait for."""
 

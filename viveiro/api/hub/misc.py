@@ -80,6 +80,12 @@ _NOT_OFFERED: Final = {
 }
 """What may follow a repo in an address of the Hub's."""
 
+_OF_SPACES: Final = {
+    **dict.fromkeys(("hardware", "zero-gpu"), Sentence("running Spaces; it stores them")),
+    "semantic-search": Sentence("searching Spaces by meaning"),
+    "templates": Sentence("templates of Spaces"),
+}
+"""What may follow `/api/spaces/`, and is no repo's."""
 _AFTER_A_REPO: Final = (
     *("auth-check", "branch", "commit", "commits", "like", "likers", "paths-info", "preupload", "refs", "resolve"),
     *("revision", "settings", "super-squash", "tag", "tree", "xet-read-token", "xet-write-token"),
@@ -101,6 +107,8 @@ _NOT_OFFERED_ANYWHERE: Final = {
 async def unknown_repo_route(request: Request) -> Response:
     kind: RepoKind = request.path_params["kind"]
     parts = request.path_params["rest"].split("/")
+    if kind is RepoKind.SPACE and parts[0] in _OF_SPACES:
+        raise NotOffered("This hub does not offer {what}.", what=_OF_SPACES[parts[0]])
     if len(parts) == 1 or parts[1] in _AFTER_A_REPO or parts[1] in _NOT_OFFERED:
         # huggingface.co has a few old repos without a namespace; here every repo has one.
         raise RepoNotFound(parts[0], kind.value)
