@@ -200,6 +200,7 @@ NAMES_NO_REPO = {
     "POST /uploads",
     *("GET /favicon.ico", "GET /static/{version}/{name}", "GET /-/design", "POST /-/preferences"),
     *("GET /login", "POST /login", "POST /logout", "GET /new", "POST /runs/new/data"),
+    "GET /api/spaces/zero-gpu/quota",
     *("POST /oauth/device", "POST /oauth/token", "GET /-/device", "POST /-/device"),
     *("GET /-/welcome", "POST /-/welcome/password", "POST /-/welcome/token"),
     *("GET /settings", "GET /settings/profile", "POST /settings/profile", "POST /settings/password"),

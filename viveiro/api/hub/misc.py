@@ -86,6 +86,14 @@ _OF_SPACES: Final = {
     "templates": Sentence("templates of Spaces"),
 }
 """What may follow `/api/spaces/`, and is no repo's."""
+
+
+@router.get("/api/spaces/zero-gpu/quota")
+async def zero_gpu_quota() -> Response:
+    """Before the routes of repos, which would take it for one."""
+    raise NotOffered("This hub does not offer {what}.", what=_OF_SPACES["zero-gpu"])
+
+
 _AFTER_A_REPO: Final = (
     *("auth-check", "branch", "commit", "commits", "like", "likers", "paths-info", "preupload", "refs", "resolve"),
     *("revision", "settings", "super-squash", "tag", "tree", "xet-read-token", "xet-write-token"),

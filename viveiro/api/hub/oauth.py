@@ -8,6 +8,7 @@ from viveiro.accounts.device_logins import LIFETIME, LoginNotGranted, begin_devi
 from viveiro.api.hub.answers import json_answer
 from viveiro.db import utc_now
 from viveiro.http.dependencies import DatabaseDep
+from viveiro.http.errors import header_safe
 from viveiro.http.urls import client_address, public_url
 from viveiro.locale import Sentence, translate
 
@@ -54,4 +55,6 @@ def finish(
 
 
 def _refusal(reason: str, sentence: str) -> Response:
-    return json_answer({"error": reason, "error_description": translate(sentence)}, 400, _ONCE)
+    message = translate(sentence)
+    headers = {**_ONCE, "X-Error-Code": reason, "X-Error-Message": header_safe(message)}
+    return json_answer({"error": reason, "error_description": message}, 400, headers)
