@@ -45,7 +45,6 @@ POST /discussions/1/comment/0/hide
 GET /user-access-request/pending
 POST /user-access-request/handle
 POST /user-access-request/grant
-POST /user-access-request/cancel
 GET /safetensors-metadata/model.safetensors.index.json
 GET /leaderboard
 GET /resource-group
