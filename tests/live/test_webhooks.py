@@ -252,6 +252,27 @@ class TestWhatIsTold:
         alice.delete_webhook(webhook.id)
 
 
+class TestDiscussions:
+    def test_are_told_from_opening_to_closing(self, alice: HfApi, listener: Listener) -> None:
+        alice.create_repo("alice/talked-about")
+        watched = [WebhookWatchedItem(type="model", name="alice/talked-about")]
+        webhook = alice.create_webhook(url=listener.url("/talk"), watched=watched, domains=["discussion"])
+        alice.create_discussion("alice/talked-about", "A question", description="Why?")
+        opened = listener.until("/talk", ("create", "discussion"))
+        told = WebhookPayload.model_validate(opened.payload)
+        assert told.discussion is not None
+        assert told.comment is not None
+        assert (told.discussion.num, told.discussion.title, told.discussion.isPullRequest) == (1, "A question", False)
+        assert (told.comment.content, told.discussion.status) == ("Why?", "open")
+        assert told.discussion.url.web == f"{alice.endpoint}/alice/talked-about/discussions/1"
+        alice.comment_discussion("alice/talked-about", 1, "Because.")
+        said = listener.until("/talk", ("create", "discussion.comment"))
+        assert said.payload["comment"]["content"] == "Because."
+        alice.change_discussion_status("alice/talked-about", 1, "closed")
+        assert listener.until("/talk", ("update", "discussion")).payload["discussion"]["status"] == "closed"
+        alice.delete_webhook(webhook.id)
+
+
 class TestWhatDoesNotArrive:
     def test_is_sent_again_under_the_same_id(self, alice: HfApi, listener: Listener) -> None:
         listener.answers["/flaky"] = 503

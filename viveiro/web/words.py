@@ -45,6 +45,7 @@ JOB_KINDS: Final = {
     "hub-repack": Sentence("Pack repositories anew"),
     "webhooks-of-push": Sentence("Tell webhooks of a push"),
     "webhooks-of-repo": Sentence("Tell webhooks of a repo"),
+    "webhooks-of-discussion": Sentence("Tell webhooks of a discussion"),
     "webhook-deliver": Sentence("Deliver to a webhook"),
     "webhooks-sweep": Sentence("Forget old deliveries"),
     "jobs-retention": Sentence("Forget old jobs"),

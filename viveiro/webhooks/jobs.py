@@ -1,7 +1,7 @@
 """What the worker does for webhooks: note who is to be told of an event, and tell them, again and again until it arrives."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from viveiro.accounts.service import may_see, viewer_of_user
 from viveiro.db import utc_now
-from viveiro.events import RepoChanged, RevisionPushed
+from viveiro.events import DiscussionChanged, RepoChanged, RevisionPushed
+from viveiro.hub.discussions.service import Discussions
 from viveiro.hub.git import MAIN
 from viveiro.hub.outbound import allowed_hosts
 from viveiro.hub.service import Hub
@@ -24,7 +25,16 @@ from viveiro.locale import Sentence
 from viveiro.storage import LocalBlobStore
 from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
 from viveiro.webhooks import queries
-from viveiro.webhooks.payloads import Happening, ToldRepo, moved, payload, refs_updated, told_from
+from viveiro.webhooks.payloads import (
+    Happening,
+    ToldRepo,
+    discussion_changed,
+    moved,
+    payload,
+    refs_updated,
+    told_from,
+    without_hidden,
+)
 from viveiro.webhooks.sending import Attempt, send
 from viveiro.webhooks.service import begin
 from viveiro.webhooks.types import PATIENCE, DeliveryState, Domain, Webhook, pause_after
@@ -71,6 +81,30 @@ def tell_of_repo(job: JobContext, event: RepoChanged) -> int:
     return count
 
 
+@listener(DiscussionChanged, name="webhooks-of-discussion")
+def tell_of_discussion(job: JobContext, event: DiscussionChanged) -> int:
+    with _hub(job) as hub:
+        repo = hub.find_repo_by_pk(event.repo_pk)
+        if repo is None:
+            return 0
+        discussions = Discussions(hub)
+        discussion = discussions.get(repo, event.number)
+        comment = discussions.comment_by_id(discussion, event.event_id or "") if _is_comment(event) else None
+    with job.database.read() as session:
+        bases = {it.base_url for it in queries.watching(session, repo.ref.kind, repo.name)}
+    told = 0
+    for base in bases:  # each webhook is told the addresses that its owner knows
+        web = f"{base}/{repo.ref.url_path}/discussions/{event.number}"
+        api = f"{base}/api/{repo.ref.kind.plural}/{repo.name}/discussions/{event.number}"
+        happening = discussion_changed(web, api, discussion, event.change, comment)
+        told += _note(job, Domain.DISCUSSION, happening, told_repo(repo), {repo.name}, base)
+    return told
+
+
+def _is_comment(event: DiscussionChanged) -> bool:
+    return event.event_id is not None and event.change in ("opened", "commented", "edited", "hidden")
+
+
 @job_kind("webhook-deliver", isolation=Isolation.THREAD, max_attempts=5)
 def deliver(job: JobContext, *, delivery_id: str) -> dict[str, Any] | None:
     """One attempt. What follows it is a job of its own, so that nobody waits for hours in a worker."""
@@ -81,12 +115,15 @@ def deliver(job: JobContext, *, delivery_id: str) -> dict[str, Any] | None:
         webhook = queries.find(session, row.webhook_id)
         if webhook is None:
             return None
-        body, event = orjson.dumps(row.payload), queries.to_delivery(row).event
+        content, event = row.payload, queries.to_delivery(row).event
         as_it_was, attempts = told_from(row.about, row.repo_pk), row.attempts + 1
     if webhook.disabled or not _owner_may_know(job, webhook, as_it_was):
         with job.database.write() as session:
             queries.update_delivery(session, delivery_id, state=DeliveryState.DROPPED, next_attempt_at=None)
         return {"state": DeliveryState.DROPPED}
+    if content.get("comment") and _is_hidden_now(job, as_it_was.pk, content):
+        content = without_hidden(content)
+    body = orjson.dumps(content)
     attempt = send(webhook, delivery_id, event, body, int(time.time()), allowed_hosts(job.settings))
     with job.database.write() as session:
         job.still_mine(session)
@@ -106,18 +143,43 @@ def told_repo(repo: Repo) -> ToldRepo:
     return ToldRepo(repo.pk, repo.ref, repo.owner_id, repo.visibility, repo.head_sha, repo.tags)
 
 
+def _hub(job: JobContext) -> Hub:
+    return Hub(job.database, job.settings, LocalBlobStore(job.settings.storage_dir))
+
+
 def _find(job: JobContext, pk: int) -> Repo | None:
-    with Hub(job.database, job.settings, LocalBlobStore(job.settings.storage_dir)) as hub:
+    with _hub(job) as hub:
         return hub.find_repo_by_pk(pk)
 
 
-def _note(job: JobContext, domain: Domain, happening: Happening, repo: ToldRepo, names: Iterable[str]) -> int:
-    """A delivery, and the job that begins it, for each webhook that watches and whose owner may know."""
+def _is_hidden_now(job: JobContext, repo_pk: int, content: Mapping[str, Any]) -> bool:
+    with _hub(job) as hub:
+        repo = hub.find_repo_by_pk(repo_pk)
+        if repo is None:
+            return True
+        discussions = Discussions(hub)
+        discussion = discussions.get(repo, content["discussion"]["num"])
+        return discussions.comment_by_id(discussion, content["comment"]["id"]).hidden
+
+
+def _note(
+    job: JobContext,
+    domain: Domain,
+    happening: Happening,
+    repo: ToldRepo,
+    names: Iterable[str],
+    base_url: str | None = None,
+) -> int:
+    """A delivery, and the job that begins it, for each webhook that watches and whose owner may know.
+
+    `base_url`: only those that know this server by that address.
+    """
     if repo.ref.kind not in _TOLD_OF:
         return 0
     with job.database.read() as session:
         found = {it.id: it for name in names for it in queries.watching(session, repo.ref.kind, name)}
-    told = [it for it in found.values() if domain in it.domains and _owner_may_know(job, it, repo)]
+    known = [it for it in found.values() if base_url in (None, it.base_url)]
+    told = [it for it in known if domain in it.domains and _owner_may_know(job, it, repo)]
     if not told:
         return 0
     about = {

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from viveiro.hub.discussions.types import Comment, Discussion
 from viveiro.types import RepoId, RepoKind, RepoRef, Resource, Visibility
 
 VERSION: Final = 3
@@ -72,6 +73,50 @@ def refs_updated(updates: Sequence[tuple[str, str | None, str | None]]) -> Happe
 
 def moved(new_name: str, new_owner_id: int) -> Happening:
     return Happening("move", "repo", {"movedTo": {"name": new_name, "owner": {"id": object_id(new_owner_id)}}})
+
+
+def discussion_changed(
+    address: str, api: str, discussion: Discussion, change: str, comment: Comment | None
+) -> Happening:
+    """`address` and `api` are those of the discussion; `comment` is the one that was written, edited or hidden."""
+    told: dict[str, Any] = {
+        "discussion": {
+            "id": object_id(discussion.pk),
+            "num": discussion.number,
+            "title": discussion.title,
+            "status": discussion.status.value,
+            "isPullRequest": discussion.is_pull_request,
+            "author": {"id": object_id(discussion.author.id or 0)},
+            "url": {"web": address, "api": api},
+        }
+    }
+    if discussion.base_ref is not None:
+        changes = {"base": discussion.base_ref, "mergeCommitId": discussion.merge_sha}
+        told["discussion"]["changes"] = {name: value for name, value in changes.items() if value is not None}
+    if comment is not None:
+        told["comment"] = {
+            "id": comment.id,
+            "author": {"id": object_id(comment.author.id or 0)},
+            "hidden": comment.hidden,
+            "url": {"web": f"{address}#{comment.id}"},
+            **({} if comment.hidden else {"content": comment.content}),
+        }
+    return Happening(*_SCOPES.get(change, ("update", "discussion")), told)
+
+
+def without_hidden(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said in a comment that has been hidden since is not told any more."""
+    comment = {name: value for name, value in content["comment"].items() if name != "content"}
+    return {**content, "comment": {**comment, "hidden": True}}
+
+
+_SCOPES: Final = {
+    "opened": ("create", "discussion"),
+    "commented": ("create", "discussion.comment"),
+    "edited": ("update", "discussion.comment"),
+    "hidden": ("update", "discussion.comment"),
+}
+"""Of a discussion's changes; all others update the discussion itself."""
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:
