@@ -192,3 +192,57 @@ class TestADeveloper:
         copied = page.evaluate("() => navigator.clipboard.readText()")
         assert site.url in copied
         assert "score" in run(program, copied)
+
+
+class TestAGatedModel:
+    def test_is_asked_for_and_opened_to_who_asked(self, site: Site, language: str, say: Say, visit: Visit) -> None:
+        name = f"acai/orchard-{language.lower()}"
+        hub = site.hub("alice")
+        hub.create_repo(name)
+        hub.upload_file(
+            path_or_fileobj=b"---\nlicense: mit\n---\n# Kept behind the gate", path_in_repo="README.md", repo_id=name
+        )
+        hub.update_repo_settings(name, gated="manual")
+
+        bob = visit(f"/{name}", "bob", locale=language)
+        bob.get_by_role("button", name=say("Ask for access")).click()
+        expect(bob.get_by_text("Kept behind the gate")).to_have_count(0)
+
+        alice = visit(f"/{name}", "alice", locale=language)
+        alice.get_by_role("navigation", name=say("Pages of this repository")).get_by_role(
+            "link", name=say("Access")
+        ).click()
+        alice.get_by_role("button", name=say("Let {name} in", name="bob")).click()
+        alice.get_by_role("link", name=say("Those let in")).click()
+        expect(alice.get_by_role("button", name=say("Close the gate to {name}", name="bob"))).to_be_visible()
+
+        bob.reload()
+        expect(bob.get_by_text("Kept behind the gate")).to_be_visible()
+
+
+class TestARepoThatMoves:
+    def test_goes_to_a_new_organisation_and_its_old_address_leads_there(
+        self, site: Site, language: str, say: Say, visit: Visit
+    ) -> None:
+        old, organization = f"alice/cutting-{language.lower()}", f"meadow-{language.lower()}"
+        site.hub("alice").create_repo(old)
+        page = visit("/organizations/new", "alice", locale=language)
+        page.get_by_label(say("Name"), exact=True).fill(organization)
+        page.get_by_role("button", name=say("Create the organisation")).click()
+        page.get_by_label(say("User's name")).fill("bob")
+        page.get_by_role("button", name=say("Add"), exact=True).click()
+        expect(page.get_by_role("button", name=say("Remove {name}", name="bob"))).to_be_visible()
+
+        page.goto(f"/{old}/settings")
+        page.get_by_label(say("Owner"), exact=True).select_option(organization)
+        page.get_by_label(say("Name"), exact=True).fill("grafted")
+        page.get_by_label(say("Type the name that it has now to confirm")).fill(old)
+        page.get_by_role("button", name=say("Rename or move")).click()
+        page.wait_for_url(f"**/{organization}/grafted/settings")
+        page.goto(f"/{old}")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("grafted")
+
+        page.get_by_role("link", name=say("Duplicate"), exact=True).click()
+        page.get_by_label(say("Name"), exact=True).fill(f"grafted-{language.lower()}")
+        page.get_by_role("button", name=say("Duplicate"), exact=True).click()
+        page.wait_for_url(f"**/alice/grafted-{language.lower()}")

@@ -94,6 +94,19 @@ class TestTheOldName:
         git.push(clone, "HEAD:main")
         assert HfApi(endpoint=server.url, token=False).model_info(new).sha == sha
 
+    def test_serves_git_with_the_credential_in_the_address(
+        self, alice: HfApi, git: Git, make_repo: MakeRepo, tmp_path: Path
+    ) -> None:
+        """Of a private repo: git has to show it again where it is led."""
+        old = make_repo(private=True)
+        clone = git.clone(old, tmp_path / "before")
+        _moved(alice, old)
+        git("pull", "--quiet", "origin", "main", folder=clone)
+        (clone / "more.txt").write_text("more")
+        sha = git.commit(clone)
+        git.push(clone, "HEAD:main")
+        assert git("rev-parse", "HEAD", folder=git.clone(old, tmp_path / "after")).strip() == sha
+
     def test_is_free_for_a_new_repo(self, alice: HfApi, moved: tuple[str, str]) -> None:
         old, new = moved
         alice.create_repo(old)
