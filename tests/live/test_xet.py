@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from huggingface_hub import HfApi
+from huggingface_hub import CommitOperationCopy, HfApi
 
 from tests.live.conftest import Git, MakeRepo
 from tests.live.running_server import TWO_USERS, RunningServer
@@ -507,6 +507,30 @@ class TestCopies:
         (copy,) = alice.get_paths_info(repo, "copy.bin")
         assert copy.xet_hash == packed.xet_hash
         assert Xet(server, None, repo, "read").reconstruction(packed).status_code == 200
+
+    def test_the_client_copies_between_repos(
+        self, server: RunningServer, alice: HfApi, secret: str, repo: str, packed: Packed
+    ) -> None:
+        Xet(server, "alice", secret).send(packed)
+        commit_file(server, "alice", secret, "a.bin", packed.sha256, len(packed.content)).raise_for_status()
+        operation = CommitOperationCopy(src_path_in_repo="a.bin", path_in_repo="b.bin", src_repo_id=secret)
+        alice.create_commit(repo, operations=[operation], commit_message="Copy")
+        (copy,) = alice.get_paths_info(repo, "b.bin")
+        assert (copy.lfs.sha256, copy.xet_hash) == (packed.sha256, packed.xet_hash)
+
+    def test_and_nobody_copies_what_they_cannot_read(
+        self, server: RunningServer, bob: HfApi, secret: str, repo: str, packed: Packed
+    ) -> None:
+        Xet(server, "alice", secret).send(packed)
+        bob.create_repo("bob/copies", exist_ok=True)
+        asked = {"target": {"type": "model", "name": "bob/copies"}, "files": [{"sha256": packed.sha256}]}
+        headers = {"Authorization": f"Bearer {server.token('bob')}"}
+        url = f"{server.url}/api/models/{{}}/lfs-files/duplicate"
+        assert httpx.post(url.format(secret), json=asked, headers=headers).status_code == 404
+        refused = httpx.post(url.format(repo), json=asked, headers=headers)
+        assert refused.json()["failed"][0]["sha256"] == packed.sha256
+        to_alice = {**asked, "target": {"type": "model", "name": repo}}
+        assert httpx.post(url.format("bob/copies"), json=to_alice, headers=headers).status_code == 403
 
     def test_a_duplicated_repo_too(self, server: RunningServer, alice: HfApi, repo: str, packed: Packed) -> None:
         Xet(server, "alice", repo).send(packed)

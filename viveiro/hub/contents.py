@@ -7,6 +7,7 @@ when they are asked for. Whoever reads need not know.
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 from viveiro.hub.xet.rebuilt import RebuiltFiles
@@ -49,6 +50,21 @@ class Contents:
         if self.plain.size(sha256) is not None:
             return self.plain.read(sha256)
         return self._xet.rebuild(self._xet.layout(sha256))
+
+    def put_into_xorbs(self, sha256: str) -> None:
+        """From now on it is kept in xorbs only. Raises CannotBePacked, and leaves it as it is."""
+        self._xet.take_in(sha256, self.read_as_stored(sha256))
+        self.plain.delete(sha256)  # last: a crash before leaves it twice, and `sweep_doubles` finds that
+
+    def sweep_doubles(self) -> int:
+        """Delete what is kept as it is and in xorbs too, as after a crash. How many."""
+        swept = 0
+        waiting = self.plain.keys()
+        while batch := list(islice(waiting, 500)):
+            for sha256 in self._xet.all_in_xorbs(batch):
+                self.plain.delete(sha256)
+                swept += 1
+        return swept
 
     def writer(self, sha256: str | None = None, size: int | None = None) -> AbstractContextManager[BlobWriter]:
         return self.plain.writer(sha256, size)

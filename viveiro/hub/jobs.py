@@ -1,14 +1,19 @@
 """What the worker does for the hub: counts over time, repacking, sweeping."""
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+
 from viveiro.db import Database, utc_now
+from viveiro.errors import ViveiroError
 from viveiro.events import RevisionPushed
 from viveiro.hub import queries
 from viveiro.hub.git import needs_repacking, repack, repository_path
 from viveiro.hub.service import Hub
+from viveiro.hub.xet import queries as xet_queries
 from viveiro.jobs.context import JobContext
 from viveiro.jobs.kinds import job_kind
 from viveiro.jobs.outbox import listener
@@ -16,12 +21,16 @@ from viveiro.jobs.schedules import schedule
 from viveiro.jobs.types import Isolation
 from viveiro.storage import open_store
 
+log = structlog.get_logger()
+
 RECENT: Final = timedelta(days=30)
 """What `downloads` counts."""
 HALF_LIFE: Final = timedelta(days=7)
 """A download or like counts half as much for trending after this."""
 LIKE_WEIGHT: Final = 20
 """One like says as much as so many downloads: it is given once."""
+PACKED_AFTER: Final = timedelta(hours=1)
+"""What came otherwise than by Xet is put into xorbs after this: its uploader may be about to replace it."""
 UNUSED_FOR: Final = timedelta(days=1)
 """Content that no repo was given is deleted after this: its uploader may still be about to commit."""
 ROWS_AT_ONCE: Final = 500
@@ -39,8 +48,16 @@ def sweep(job: JobContext) -> dict[str, int]:
         return {
             "contents": sweep_contents(hub, utc_now() - UNUSED_FOR),
             **hub.xet.sweep(utc_now()),
+            "doubles": hub.blobs.sweep_doubles(),
             "uploads": hub.blobs.sweep(job.settings.upload_time_limit),
         }
+
+
+@job_kind("hub-pack")
+def pack(job: JobContext) -> dict[str, int]:
+    """Put into xorbs what came by LFS or through a page, so that it is offered by Xet and kept once."""
+    with Hub(job.database, job.settings, open_store(job.settings)) as hub:
+        return pack_contents(hub, utc_now() - PACKED_AFTER, job.cancelled)
 
 
 @listener(RevisionPushed, name="hub-repack")
@@ -55,6 +72,7 @@ def tidy(job: JobContext, event: RevisionPushed) -> bool:
 
 
 schedule("hub-count", "hub-count", every=timedelta(hours=1))
+schedule("hub-pack", "hub-pack", every=timedelta(hours=1))
 schedule("hub-sweep", "hub-sweep", every=timedelta(days=1))
 
 
@@ -96,3 +114,24 @@ def sweep_contents(hub: Hub, before: datetime) -> int:
                 hub.blobs.delete(sha256)
                 swept += 1
     return swept
+
+
+def pack_contents(hub: Hub, before: datetime, stop: Callable[[], bool] = lambda: False) -> dict[str, int]:
+    """Each of those that repos have had since before then, until told to stop."""
+    done = {"packed": 0, "failed": 0}
+    after = ""
+    while True:
+        with hub.database.read() as session:
+            waiting = xet_queries.contents_without_layout(session, before, after=after)
+        for sha256 in waiting:
+            if stop():
+                return done
+            try:
+                hub.blobs.put_into_xorbs(sha256)
+                done["packed"] += 1
+            except ViveiroError:  # lost, damaged, or swept away meanwhile: `fsck` says so, the others go ahead
+                log.warning("content_not_packed", sha256=sha256, exc_info=True)
+                done["failed"] += 1
+        if not waiting:
+            return done
+        after = waiting[-1]

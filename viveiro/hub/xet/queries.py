@@ -151,6 +151,30 @@ def delete_unneeded_layouts(session: Session) -> int:
     return len(session.scalars(delete(LayoutRow).where(~offered, ~undecided).returning(LayoutRow.id)).all())
 
 
+def give_layout_to_all(session: Session, content: str, layout_id: int) -> None:
+    """Every repo that has this content, and does not offer it by Xet, offers it so from now on."""
+    lacking = update(RepoBlobRow).where(RepoBlobRow.sha256 == content, RepoBlobRow.layout_id.is_(None))
+    session.execute(lacking.values(layout_id=layout_id))
+
+
+def contents_without_layout(session: Session, before: datetime, *, after: str, limit: int = 100) -> Sequence[str]:
+    """Those that some repo has had for a while, and does not offer by Xet; in order, from behind one of them on."""
+    lacking = exists().where(
+        RepoBlobRow.sha256 == BlobRow.sha256, RepoBlobRow.layout_id.is_(None), RepoBlobRow.created_at < before
+    )
+    found = select(BlobRow.sha256).where(BlobRow.sha256 > after, BlobRow.size > 0, lacking)
+    return session.scalars(found.order_by(BlobRow.sha256).limit(limit)).all()
+
+
+def all_in_xorbs(session: Session, contents: Iterable[str]) -> set[str]:
+    """Those of these that are held in xorbs, and that every repo offers by Xet which has them."""
+    lacking = exists().where(RepoBlobRow.sha256 == LayoutRow.sha256, RepoBlobRow.layout_id.is_(None))
+    found: set[str] = set()
+    for batch in _batches(contents):
+        found.update(session.scalars(select(LayoutRow.sha256).where(LayoutRow.sha256.in_(batch), ~lacking)))
+    return found
+
+
 def layout(session: Session, layout_id: int) -> Layout | None:
     terms = session.scalar(select(LayoutRow.terms).where(LayoutRow.id == layout_id))
     return Layout.from_bytes(terms) if terms is not None else None

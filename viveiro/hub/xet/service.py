@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from threading import Lock
 from typing import IO, Final
 
@@ -23,6 +23,7 @@ from viveiro.hub import queries as hub_queries
 from viveiro.hub.types import Repo
 from viveiro.hub.xet import queries
 from viveiro.hub.xet.hashing import HASH_BYTES, asked_about, file_hash, hash_text, term_hash
+from viveiro.hub.xet.packing import pack
 from viveiro.hub.xet.rebuilding import Rebuilder
 from viveiro.hub.xet.reconstruction import merged, reconstruct, wanted
 from viveiro.hub.xet.shards import InvalidShard, read_shard, write_shard
@@ -41,6 +42,10 @@ NEIGHBOURS: Final = 32
 """Xorbs told of at once, of 48 KiB each."""
 INDEXES_IN_MEMORY: Final = 256
 """About 40 KiB each."""
+
+
+def _tell_nobody(_done: int, _total: int) -> None:
+    pass
 
 
 class XetFileNotFound(NotFound):
@@ -96,8 +101,12 @@ class Xet:
             with NamedTemporaryFile(dir=self._spool, suffix=".partial", buffering=0) as file:
                 yield IncomingXorb(self, file)
 
-    def keep_xorb(self, sender: Sender, name: str, index: XorbIndex, file: Path) -> bool:
-        """Whether this repo did not have it yet. What other repos have makes no difference to the answer."""
+    def keep_xorb(self, sender: Sender | None, name: str, index: XorbIndex, file: Path) -> bool:
+        """Whether the sender's repo did not have it yet. What other repos have makes no difference to the answer.
+
+        Args:
+            sender: None when the server itself made it.
+        """
         if not self.xorbs.put(name, file):
             index = self._stored_index(name, file) or index
         with self._database.write() as session:
@@ -107,7 +116,7 @@ class Xet:
             if self.xorbs.size(name) is None:
                 raise Unavailable("The xorb {xorb} has just been swept away. Send it again.", xorb=name)
             queries.note_chunks(session, name, asked_about(index.hashes))
-            new = queries.give_xorb(session, name, sender.repo.pk, sender.name)
+            new = sender is not None and queries.give_xorb(session, name, sender.repo.pk, sender.name)
         self._remember(name, index)
         return new
 
@@ -150,7 +159,7 @@ class Xet:
 
     # Layouts ----------------------------------------------------------------------------------------------------------
 
-    def register(self, sender: Sender, shard: bytes, tell: Progress = lambda _done, _total: None) -> int:
+    def register(self, sender: Sender, shard: bytes, tell: Progress = _tell_nobody) -> int:
         """Verify all that a shard says of files, and give these to the repo. How many.
 
         Args:
@@ -180,9 +189,9 @@ class Xet:
         with self._database.read() as session:
             return queries.usable_xorbs(session, sender.viewer, sender.name, xorbs)
 
-    def _verify(self, repo: Repo, file: ShardFile, progress: "_Steps") -> _Verified:
+    def _verify(self, repo: Repo | None, file: ShardFile, progress: "_Steps") -> _Verified:
         first_chunk = self._verify_hashes(file)
-        if file.sha256 is not None:
+        if repo is not None and file.sha256 is not None:
             with self._database.read() as session:
                 if queries.has_layout(
                     session, repo.pk, file.sha256, file.layout
@@ -295,6 +304,30 @@ class Xet:
         with self._lock:
             self._indexes.pop(name, None)
 
+    def take_in(self, sha256: str, contents: Iterator[bytes]) -> None:
+        """Put into xorbs what came otherwise, and let every repo offer it so that has it and does not offer it by Xet.
+
+        Xorbs and layout follow from the content alone: whoever sees them learns nothing of who else has it.
+        """
+        self._spool.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self._spool, suffix=".partial") as folder, full_disk_named():
+            packed = pack(sha256, contents, Path(folder))
+            for name, path in packed.xorbs.items():
+                self._take_in_xorb(name, path)
+        verified = self._verify(None, packed.told, _Steps(packed.told.layout.size, _tell_nobody))
+        now = self._clock()
+        with self._database.write() as session:
+            _refuse_missing(packed.xorbs.keys() - queries.touch_xorbs(session, packed.xorbs, now))
+            layout = queries.add_layout(session, sha256, packed.told.xet_hash, packed.told.layout, now)
+            queries.note_chunks(session, verified.first_xorb, [verified.first_chunk])
+            queries.give_layout_to_all(session, sha256, layout)
+
+    def _take_in_xorb(self, name: str, path: Path) -> None:
+        with self.receiving() as incoming, path.open("rb") as file:
+            while part := file.read(2**20):
+                incoming.write(bytearray(part))
+            incoming.finish(None, name)
+
     # Reading ----------------------------------------------------------------------------------------------------------
 
     def file(self, repo: Repo, xet_hash: str) -> tuple[int, Layout]:
@@ -325,6 +358,11 @@ class Xet:
             return {}
         with self._database.read() as session:
             return queries.xet_hashes(session, repo.pk, contents)
+
+    def all_in_xorbs(self, contents: Collection[str]) -> set[str]:
+        """Those of these contents (by sha256) that need no other form: every repo that has them offers them by Xet."""
+        with self._database.read() as session:
+            return queries.all_in_xorbs(session, contents)
 
     def rebuild(self, layout: Layout, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes [start, stop) of a file. Raises BlobNotFound at once when they cannot begin."""
@@ -378,7 +416,7 @@ class IncomingXorb:
         self._reader.finish(name)
         self._xet.xorbs.put(name, Path(self._file.name))
 
-    def finish(self, sender: Sender, name: str) -> bool:
+    def finish(self, sender: Sender | None, name: str) -> bool:
         """Whether the repo did not have it yet. Raises InvalidXorb when it is not what its name says."""
         return self._xet.keep_xorb(sender, name, self._reader.finish(name), Path(self._file.name))
 

@@ -251,3 +251,53 @@ class TestRebuiltFiles:
         house.hub.delete_repo(house.alice, repo.ref)
         jobs.sweep_contents(house.hub, utc_now() + timedelta(days=2))
         assert house.blobs.path(packed.sha256) is None
+
+
+class TestPacking:
+    """What came by LFS is put into xorbs after a while, and then kept so only."""
+
+    @pytest.fixture
+    def repo(self, house: House) -> Repo:
+        repo = house.model()
+        house.commit(repo, AddLfsFile("model.bin", house.store(CONTENT, repo)))
+        return repo
+
+    def test_gives_the_same_bytes_and_deletes_the_plain_file(self, house: House, repo: Repo, packed: Packed) -> None:
+        assert jobs.pack_contents(house.hub, utc_now() - timedelta(minutes=1)) == {"packed": 0, "failed": 0}
+        assert jobs.pack_contents(house.hub, utc_now() + timedelta(minutes=1)) == {"packed": 1, "failed": 0}
+        assert list(house.blobs.keys()) == []
+        assert house.read(repo, "model.bin") == CONTENT
+        assert house.hub.xet.hashes(repo, [packed.sha256]) == {packed.sha256: packed.xet_hash}
+        assert findings(house, deep=True) == []
+        assert jobs.pack_contents(house.hub, utc_now() + timedelta(minutes=1)) == {"packed": 0, "failed": 0}
+
+    def test_follows_from_the_content_alone(self, house: House, repo: Repo, packed: Packed) -> None:
+        """Bob, who has the file too, must not see from his xorbs that Alice sent hers in others."""
+        secret = house.model("alice/secret", private=True)
+        first, second = CONTENT[:150_000], CONTENT[150_000:]
+        name, xorb = xorb_of(*(first[at : at + 75_000] for at in (0, 75_000)), second[:100_000])
+        send_xorb(house, sender(secret, house.alice), name, xorb)
+        send(house, packed, house.model("alice/other"))
+        jobs.pack_contents(house.hub, utc_now() + timedelta(minutes=1))
+        _, layout = house.hub.xet.file(repo, packed.xet_hash)
+        assert layout.xorbs == packed.xorbs.keys()
+
+    def test_a_crash_before_the_plain_file_is_deleted_leaves_it_twice_until_swept(
+        self, house: House, repo: Repo, packed: Packed
+    ) -> None:
+        house.hub.xet.take_in(packed.sha256, house.blobs.read_as_stored(packed.sha256))
+        assert list(house.blobs.keys()) == [packed.sha256]
+        assert house.blobs.sweep_doubles() == 1
+        assert list(house.blobs.keys()) == []
+        assert house.read(repo, "model.bin") == CONTENT
+
+    def test_what_is_damaged_stays_as_it_is(self, house: House, repo: Repo, packed: Packed) -> None:
+        path = house.blobs.path(packed.sha256)
+        assert path is not None
+        path.write_bytes(b"damaged")
+        assert jobs.pack_contents(house.hub, utc_now() + timedelta(minutes=1)) == {"packed": 0, "failed": 1}
+        assert path.read_bytes() == b"damaged"
+
+    def test_nothing_is_swept_that_a_repo_still_needs_plain(self, house: House, repo: Repo) -> None:
+        assert house.blobs.sweep_doubles() == 0
+        assert house.read(repo, "model.bin") == CONTENT
