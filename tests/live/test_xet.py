@@ -513,7 +513,9 @@ class TestCopies:
     ) -> None:
         Xet(server, "alice", secret).send(packed)
         commit_file(server, "alice", secret, "a.bin", packed.sha256, len(packed.content)).raise_for_status()
-        operation = CommitOperationCopy(src_path_in_repo="a.bin", path_in_repo="b.bin", src_repo_id=secret)
+        operation = CommitOperationCopy(
+            src_path_in_repo="a.bin", path_in_repo="b.bin", src_repo_id=secret, src_repo_type="model"
+        )
         alice.create_commit(repo, operations=[operation], commit_message="Copy")
         (copy,) = alice.get_paths_info(repo, "b.bin")
         assert (copy.lfs.sha256, copy.xet_hash) == (packed.sha256, packed.xet_hash)
