@@ -180,6 +180,37 @@ class Site:
         return str(self.hub("alice").dataset_info(self.dataset).sha)
 
     @cached_property
+    def discussed(self) -> str:
+        """A model whose repo has a discussion (1), a pull request to be merged (2), one in conflict (3), a draft (4), merged (5)."""
+        alice, bob = self.hub("alice"), self.hub("bob")
+        repo = "acai/discussed"
+        alice.create_repo(repo)
+        card = "---\nlicense: mit\n---\n# Discussed\n\nWhat it is for.\n"
+        alice.upload_file(path_or_fileobj=card.encode(), path_in_repo="README.md", repo_id=repo)
+        alice.upload_file(path_or_fileobj=b"one\ntwo\nthree\n", path_in_repo="labels.txt", repo_id=repo)
+        bob.create_discussion(
+            repo,
+            title="Which tickets was it trained on?",
+            description="The card does not say.\n\n- **2024**?\n- `2025`?\n\n| year | rows |\n| --- | --- |\n| 2024 | 400 |",
+        )
+        said = alice.comment_discussion(repo, 1, comment="All of them. I will write it down.")
+        alice.edit_discussion_comment(repo, 1, said.id, new_content="All of them; see pull request 2.")
+        alice.rename_discussion(repo, 1, new_title="Which tickets was it trained on, and how many?")
+        more = card.replace("What it is for.", "Trained on all tickets of 2024 and 2025.")
+        self._propose("bob", repo, "README.md", more, "Say what it was trained on")
+        self._propose("bob", repo, "labels.txt", "one\n2\nthree\n", "Write two as a digit")
+        bob.create_pull_request(repo, title="More labels, soon", description="I am still counting.")
+        self._propose("bob", repo, "notes.txt", "Notes.\n", "Add notes")
+        alice.merge_pull_request(repo, 5, comment="Thank you!")
+        alice.upload_file(path_or_fileobj=b"one\nII\nthree\n", path_in_repo="labels.txt", repo_id=repo)
+        return repo
+
+    def _propose(self, name: str, repo: str, path: str, content: str, title: str) -> None:
+        self.hub(name).upload_file(
+            path_or_fileobj=content.encode(), path_in_repo=path, repo_id=repo, commit_message=title, create_pr=True
+        )
+
+    @cached_property
     def space(self) -> str:
         self.hub("alice").create_repo("acai/board", repo_type="space", space_sdk="static")
         return "acai/board"

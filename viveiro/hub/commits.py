@@ -90,6 +90,10 @@ class CommitBuilder:
         self._added: set[str] = set()
         self._pointers: list[AddLfsFile] = []
 
+    def redirect(self, into: Onto) -> None:
+        """It goes elsewhere in the same repo than where it was begun."""
+        self._into, self._ref = into, into.ref
+
     def add(self, operation: Operation) -> None:
         """Take one operation. A regular file's bytes are in git's object store when this returns."""
         match operation:

@@ -431,6 +431,7 @@ class Hub:
         if number is None:
             _require(viewer, Action.WRITE, repo)
             return None
+        self.require_files(viewer, repo)
         with self.database.read() as session:
             pull_request = discussions.find(session, repo.pk, number)
             if pull_request is None or not pull_request.is_pull_request:
@@ -442,6 +443,7 @@ class Hub:
 
     def require_upload(self, viewer: Viewer, repo: Repo) -> None:
         """Raises when the viewer may not send content: neither write, nor propose changes."""
+        self.require_files(viewer, repo)
         require(viewer, Act.PROPOSE, repo)
 
     def squash(self, viewer: Viewer, repo: Repo, revision: str, message: str) -> Commit:

@@ -37,6 +37,7 @@ ROUTERS: Final = (
     "viveiro.web.editing",
     "viveiro.web.files",
     "viveiro.web.history",
+    "viveiro.web.discussions",
     "viveiro.web.models",
     "viveiro.web.profiles",
 )

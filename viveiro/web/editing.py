@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -20,14 +19,15 @@ from viveiro.errors import (
 )
 from viveiro.http.dependencies import BlobsDep, HubDep, ViewerDep
 from viveiro.http.repo_addresses import RepoRefDep, RestDep, repo_routes
+from viveiro.hub.discussions.service import AsPullRequest, begin_proposal
 from viveiro.hub.service import CommitBuilder, Hub
 from viveiro.hub.types import DeleteFile, DeleteFolder, Repo, TreeEntry
 from viveiro.locale import translate
 from viveiro.storage import BlobStore
-from viveiro.types import Action, RepoRef
+from viveiro.types import RepoRef
 from viveiro.web.files import MAX_TEXT_BYTES
 from viveiro.web.navigation import go_to
-from viveiro.web.receiving import IncomingFile, Upload
+from viveiro.web.receiving import IncomingFile, Upload, short_form
 from viveiro.web.rendering import render
 from viveiro.web.repo_head import Place, RepoHead, find_place, repo_head
 
@@ -46,6 +46,8 @@ class Draft:
     title: str = ""
     description: str = ""
     parent: str = ""
+    how: str = ""
+    """`propose`: as a pull request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +123,9 @@ def _save(
         before = replace(place, sha=hub.resolve(place.repo, draft.parent or place.sha))
         content = with_line_ends_of(_editable_text(hub, before), draft.content)
         parent = _parent_of_edit(hub, before, place)
-        builder = hub.begin_commit(viewer, place.repo, place.revision)
-        _add(hub, blobs, place, builder, place.path, content)
-        builder.finish(draft.title or _update_title(place), draft.description, parent)
+        change = _begin(viewer, hub, place, head, draft.how)
+        _add(hub, blobs, place, change.builder, place.path, content)
+        change.builder.finish(draft.title or _update_title(place), draft.description, parent)
     except StaleParent as error:
         # Their text is kept, and saving once more is a decision: from now on it is made upon what is there.
         draft = replace(draft, parent=hub.resolve(place.repo, place.revision))
@@ -132,7 +134,7 @@ def _save(
     except ViveiroError as error:
         page = EditPage(head, place, draft, _update_title(place), is_new=False, problem=error.translated())
         return render(request, viewer, page, status=error.status)
-    return go_to(request, head.at("blob", place.path))
+    return go_to(request, change.shown_at(head, head.at("blob", place.path)))
 
 
 def _parent_of_edit(hub: Hub, before: Place, now: Place) -> str:
@@ -189,13 +191,13 @@ def _create(
     try:
         if hub.paths_info(place.repo, place.sha, [path]):
             raise AlreadyExists("{path} is there already. Choose another name, or edit that file.", path=path)
-        builder = hub.begin_commit(viewer, place.repo, place.revision)
-        _add(hub, blobs, place, builder, path, draft.content.replace("\r\n", "\n"))
-        builder.finish(draft.title or _create_title(path), draft.description, place.sha)
+        change = _begin(viewer, hub, place, head, draft.how)
+        _add(hub, blobs, place, change.builder, path, draft.content.replace("\r\n", "\n"))
+        change.builder.finish(draft.title or _create_title(path), draft.description, place.sha)
     except ViveiroError as error:
         page = EditPage(head, place, draft, _create_title(path), is_new=True, problem=error.translated())
         return render(request, viewer, page, status=error.status)
-    return go_to(request, head.at("blob", path))
+    return go_to(request, change.shown_at(head, head.at("blob", path)))
 
 
 def _add(hub: Hub, blobs: BlobStore, place: Place, builder: CommitBuilder, path: str, content: str) -> None:
@@ -225,13 +227,13 @@ async def delete(request: Request, ref: RepoRefDep, rest: RestDep, viewer: Viewe
 def _delete(request: Request, viewer: Viewer, hub: Hub, place: Place, head: RepoHead, draft: Draft) -> Response:
     entry = hub.entry(place.repo, place.sha, place.path)
     try:
-        builder = hub.begin_commit(viewer, place.repo, place.revision)
-        builder.add(DeleteFile(place.path) if entry.type == "file" else DeleteFolder(place.path))
-        builder.finish(draft.title or _delete_title(place), draft.description)
+        change = _begin(viewer, hub, place, head, draft.how)
+        change.builder.add(DeleteFile(place.path) if entry.type == "file" else DeleteFolder(place.path))
+        change.builder.finish(draft.title or _delete_title(place), draft.description)
     except ViveiroError as error:
         page = DeletePage(head, place, entry, draft, _delete_title(place), problem=error.translated())
         return render(request, viewer, page, status=error.status)
-    return go_to(request, head.at("tree", _folder_that_is_left(hub, place)))
+    return go_to(request, change.shown_at(head, head.at("tree", _folder_that_is_left(hub, place))))
 
 
 def _folder_that_is_left(hub: Hub, place: Place) -> str:
@@ -257,15 +259,15 @@ async def upload(
     request: Request, ref: RepoRefDep, rest: RestDep, viewer: ViewerDep, hub: HubDep, blobs: BlobsDep
 ) -> Response:
     place, head = await run_in_threadpool(_writable, request, viewer, hub, ref, rest)
-    builder = await run_in_threadpool(hub.begin_commit, viewer, place.repo, place.revision)
+    change = await run_in_threadpool(_begin, viewer, hub, place, head)
     patterns = await run_in_threadpool(hub.lfs_patterns, place.repo, place.sha)
-    with Upload(hub, place.repo, blobs, builder, patterns) as received:
+    with Upload(hub, place.repo, blobs, change.builder, patterns) as received:
         await received.receive(request)
-    return await run_in_threadpool(_commit_upload, request, viewer, place, head, builder, received)
+    return await run_in_threadpool(_commit_upload, request, viewer, hub, place, head, change, received)
 
 
 def _commit_upload(
-    request: Request, viewer: Viewer, place: Place, head: RepoHead, builder: CommitBuilder, received: Upload
+    request: Request, viewer: Viewer, hub: Hub, place: Place, head: RepoHead, change: "_Change", received: Upload
 ) -> Response:
     draft = Draft(
         received.fields.get("folder", place.path).strip("/"),
@@ -277,11 +279,14 @@ def _commit_upload(
             raise received.problem
         if not received.paths:
             raise InvalidInput("Choose at least one file.")
-        builder.finish(draft.title or _upload_title(received.paths), draft.description)
+        if received.fields.get("how") == "propose" and change.proposal is None:
+            # Which button was pressed is known when all has arrived.
+            change = change.proposed(hub, viewer, place)
+        change.builder.finish(draft.title or _upload_title(received.paths), draft.description)
     except ViveiroError as error:
         page = UploadPage(head, place, draft, _upload_title([]), problem=error.translated())
         return render(request, viewer, page, part=_error_part(request), status=error.status)
-    return go_to(request, head.at("tree", draft.path))
+    return go_to(request, change.shown_at(head, head.at("tree", draft.path)))
 
 
 def _error_part(request: Request) -> str | None:
@@ -314,11 +319,40 @@ def _upload_title(paths: Sequence[str]) -> str:
 # Shared -------------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A commit in the making. `proposal`: it will be a pull request."""
+
+    builder: CommitBuilder
+    proposal: AsPullRequest | None = None
+
+    def proposed(self, hub: Hub, viewer: Viewer, place: Place) -> "_Change":
+        """The same, as a pull request."""
+        _, proposal = begin_proposal(hub, viewer, place.repo, place.revision)
+        self.builder.redirect(proposal)
+        return _Change(self.builder, proposal)
+
+    def shown_at(self, head: RepoHead, otherwise: str) -> str:
+        """Where to look at what was made."""
+        if self.proposal is None:
+            return otherwise
+        return f"{head.base}/discussions/{self.proposal.opened[0].number}"
+
+
+def _begin(viewer: Viewer, hub: Hub, place: Place, head: RepoHead, how: str = "") -> _Change:
+    if head.editing == "propose" or how == "propose":
+        return _Change(*begin_proposal(hub, viewer, place.repo, place.revision))
+    return _Change(hub.begin_commit(viewer, place.repo, place.revision))
+
+
 def _writable(request: Request, viewer: Viewer, hub: Hub, ref: RepoRef, rest: Sequence[str]) -> tuple[Place, RepoHead]:
-    """Only branches (and pull requests) grow: from anywhere else there is nothing to commit onto."""
-    place = find_place(hub, viewer, ref, rest, Action.WRITE)
-    _refuse_fixed(hub, viewer, place.repo, place.revision)
-    return place, repo_head(request, viewer, hub, place.repo, tab="files", revision=place.revision)
+    """Only branches and pull requests grow: from anywhere else there is nothing to commit onto."""
+    place = find_place(hub, viewer, ref, rest)
+    head = repo_head(request, viewer, hub, place.repo, tab="files", revision=place.revision)
+    if head.editing is None:
+        hub.require_upload(viewer, place.repo)
+        _refuse_fixed(hub, viewer, place.repo, place.revision)
+    return place, head
 
 
 def _refuse_fixed(hub: Hub, viewer: Viewer, repo: Repo, revision: str) -> None:
@@ -332,12 +366,7 @@ def _refuse_fixed(hub: Hub, viewer: Viewer, repo: Repo, revision: str) -> None:
 
 
 async def _form(request: Request) -> Draft:
-    """FastAPI's own forms are read before it is known who sends them, and are as long as the sender likes."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            raise TooLarge("This text is longer than {most} bytes. Upload it as a file instead.", most=MAX_TEXT_BYTES)
-    pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True, errors="replace", max_num_fields=20)
-    known = {name: value for name, value in pairs if name in Draft.__slots__}
+    too_long = TooLarge("This text is longer than {most} bytes. Upload it as a file instead.", most=MAX_TEXT_BYTES)
+    sent = await short_form(request, MAX_FORM_BYTES, too_long)
+    known = {name: value for name, value in sent.items() if name in Draft.__slots__}
     return Draft(**{"path": "", **known})

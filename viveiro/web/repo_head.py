@@ -9,15 +9,20 @@ from fastapi import Request
 
 from viveiro.accounts.service import can
 from viveiro.accounts.types import Viewer
+from viveiro.errors import Conflict, Forbidden, NotAuthenticated, NotFound
 from viveiro.http.repo_addresses import locate_folder
 from viveiro.http.urls import public_url
+from viveiro.hub.discussions.rules import Act, may
+from viveiro.hub.discussions.service import Discussions
+from viveiro.hub.discussions.types import OPEN
 from viveiro.hub.gates import access_request_of, count_access_requests, form_of
+from viveiro.hub.git import PULL_REQUESTS
 from viveiro.hub.listing import liked_repos
 from viveiro.hub.service import Hub
 from viveiro.hub.types import AccessRequest, AccessStatus, Repo
 from viveiro.types import Action, RepoRef
 
-Tab: TypeAlias = Literal["card", "files", "commits", "access", "settings"]
+Tab: TypeAlias = Literal["card", "files", "commits", "discussions", "access", "settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class RepoHead:
     """The viewer's own request for what they may not read."""
     gate_asks: bool
     """Whether the owner wants to tell or to know something before one may ask."""
+    editing: Literal["commit", "propose"] | None
+    """What this viewer can do about what is shown: change it, or only propose a change."""
     clone_url: str
     licences: tuple[str, ...]
     languages: tuple[str, ...]
@@ -52,15 +59,11 @@ class RepoHead:
         """The address of a file or folder: `head.at("blob", "a b.md")`. `verb` is also `tree`, `resolve`, `edit`, …"""
         return place_address(self.base, verb, revision or self.revision, path)
 
-    @property
-    def on_branch(self) -> bool:
-        """Whether commits can be made onto what is shown."""
-        return self.revision in self.branches
-
 
 def repo_head(request: Request, viewer: Viewer, hub: Hub, repo: Repo, *, tab: Tab, revision: str = "main") -> RepoHead:
     base = f"/{repo.ref.url_path}"
     refs = hub.refs(repo)
+    said = Discussions(hub).count(repo)
     may_admin = can(viewer, Action.ADMIN, repo.resource)
     may_read = hub.may_read_files(viewer, repo)
     named = next((ref.target for ref in (*refs.branches, *refs.tags) if ref.name == revision), None)
@@ -69,6 +72,7 @@ def repo_head(request: Request, viewer: Viewer, hub: Hub, repo: Repo, *, tab: Ta
         ("card", base, None),
         ("files", place_address(base, "tree", revision), None),
         ("commits", place_address(base, "commits", revision), commits),
+        ("discussions", f"{base}/discussions", sum(found for status, found in said.items() if status in OPEN) or None),
     ]
     may_write = can(viewer, Action.WRITE, repo.resource)
     if may_write and repo.gated is not None:
@@ -91,10 +95,29 @@ def repo_head(request: Request, viewer: Viewer, hub: Hub, repo: Repo, *, tab: Ta
         may_read_files=may_read,
         access=None if may_read else access_request_of(hub, viewer, repo),
         gate_asks=form_of(repo.card) != form_of({}),
+        editing=_editing(hub, viewer, repo, revision, is_branch=any(ref.name == revision for ref in refs.branches)),
         clone_url=f"{public_url(request)}{base}",
         licences=texts(repo.card.get("license")),
         languages=texts(repo.card.get("language")),
     )
+
+
+def _editing(
+    hub: Hub, viewer: Viewer, repo: Repo, revision: str, *, is_branch: bool
+) -> Literal["commit", "propose"] | None:
+    """Branches and pull requests grow; tags and commits stay as they are."""
+    if is_branch and can(viewer, Action.WRITE, repo.resource):
+        return "commit"
+    if is_branch:
+        may_propose = hub.may_read_files(viewer, repo) and may(viewer, Act.PROPOSE, repo.resource)
+        return "propose" if may_propose else None
+    if not revision.startswith(PULL_REQUESTS):
+        return None
+    try:
+        hub.require_committer(viewer, repo, revision)
+    except (NotAuthenticated, Forbidden, Conflict, NotFound):
+        return None
+    return "commit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -343,11 +343,21 @@ class TestUploading:
 
 class TestPermission:
     @pytest.mark.parametrize("verb", VERBS)
-    def test_a_stranger_may_not_change_what_he_may_read(self, site, verb):
+    def test_a_stranger_proposes_what_he_may_not_change(self, site, verb):
         ref = site.new_repo(files={"a.txt": "one"})
-        assert site.browser("bob").get(f"/{ref}/{verb}/main/a.txt").status_code == 403
-        assert site.browser("bob").post(f"/{ref}/{verb}/main/a.txt", data={"content": "x"}).status_code == 403
-        assert content(site, ref, "a.txt") == b"one"
+        before = head(site, ref)
+        form = site.browser("bob").get(f"/{ref}/{verb}/main/a.txt")
+        assert form.status_code == 200
+        assert "Open a pull request" in text_of(form.text)
+        site.browser("bob").post(f"/{ref}/{verb}/main/a.txt", data={"content": "x", "path": "b.txt"})
+        assert head(site, ref) == before
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_a_stranger_changes_no_tag(self, site, verb):
+        ref = site.new_repo(files={"a.txt": "one"})
+        alice = site.viewer("alice")
+        site.hub.create_tag(alice, site.hub.get_repo(alice, ref), "v1", "main")
+        assert site.browser("bob").get(f"/{ref}/{verb}/v1/a.txt").status_code in (403, 422)
 
     @pytest.mark.parametrize("verb", VERBS)
     def test_nobody_is_led_to_sign_in_and_back(self, site, verb):

@@ -101,7 +101,8 @@ class TestAFolder:
 
     def test_offers_changes_to_whoever_may_make_them(self, site, repo):
         assert f"/{repo}/upload/main" in site.browser("alice").get(f"/{repo}/tree/main").text
-        assert f"/{repo}/upload/main" not in site.browser("bob").get(f"/{repo}/tree/main").text
+        assert f"/{repo}/upload/main" in site.browser("bob").get(f"/{repo}/tree/main").text  # as a pull request
+        assert f"/{repo}/upload/main" not in site.browser().get(f"/{repo}/tree/main").text
         assert f"/{repo}/upload/" not in site.browser("alice").get(f"/{repo}/tree/v1.0").text
 
 

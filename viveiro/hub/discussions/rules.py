@@ -48,15 +48,12 @@ ALLOWED: Final = {
     Act.COMMIT: {Part.AUTHOR, Part.WRITER},
     Act.MERGE: {Part.WRITER},
 }
-_ABOUT_FILES: Final = {Act.PROPOSE, Act.COMMIT, Act.MERGE}
-"""They take the right to read the files besides: a gated repo is discussed by all and read by few."""
+"""What is about files takes the right to read them besides: `Hub.require_files`."""
 
 
 def may(viewer: Viewer, act: Act, resource: Resource, author_id: int | None = None) -> bool:
     """`author_id`: of the discussion, or of the comment that it is about. None: its author's account is gone."""
     if not may_take_part(viewer, resource):
-        return False
-    if act in _ABOUT_FILES and not can(viewer, Action.READ, resource):
         return False
     parts = {Part.PARTICIPANT}
     if viewer.user_id is not None and viewer.user_id == author_id:

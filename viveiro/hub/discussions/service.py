@@ -25,6 +25,7 @@ from viveiro.hub import queries as hub_queries
 from viveiro.hub.commits import CommitBuilder
 from viveiro.hub.diffs import Diff, diff_commits, unified_diff
 from viveiro.hub.discussions import merging, pulls, queries
+from viveiro.hub.discussions.pulls import AsPullRequest
 from viveiro.hub.discussions.rules import Act, require
 from viveiro.hub.discussions.types import (
     ENDED,
@@ -45,6 +46,8 @@ from viveiro.hub.service import Hub
 from viveiro.hub.types import Commit, Repo
 from viveiro.jobs.outbox import publish
 from viveiro.storage import StoredBlob
+
+__all__ = ["AsPullRequest", "Discussions", "begin_proposal"]
 
 MAX_TITLE_CHARS: Final = pulls.MAX_TITLE_CHARS
 MAX_COMMENT_CHARS: Final = 65_536
@@ -198,7 +201,7 @@ class Discussions:
 
     def propose(self, viewer: Viewer, repo: Repo, title: str, description: str, base_ref: str = MAIN) -> Discussion:
         """A pull request without commits: a draft, until somebody says that it is ready."""
-        require(viewer, Act.PROPOSE, repo)
+        self._hub.require_upload(viewer, repo)
         opening = Opening(_title(title), _text(description, required=False), Status.DRAFT, base_ref)
         made = pulls.propose(self._hub.ledger, viewer, repo, opening)
         return self.get(repo, made.number)
@@ -281,12 +284,12 @@ class Discussions:
         return found
 
 
-def begin_proposal(hub: Hub, viewer: Viewer, repo: Repo, base: str) -> tuple[CommitBuilder, pulls.AsPullRequest]:
+def begin_proposal(hub: Hub, viewer: Viewer, repo: Repo, base: str) -> tuple[CommitBuilder, AsPullRequest]:
     """A commit that becomes a pull request to the branch `base` when it is finished."""
-    require(viewer, Act.PROPOSE, repo)
+    hub.require_upload(viewer, repo)
     ref = f"{BRANCHES}{base}"
     hub.resolve(repo, ref)
-    into = pulls.AsPullRequest(hub.ledger, viewer, repo, ref)
+    into = AsPullRequest(hub.ledger, viewer, repo, ref)
     return CommitBuilder(into, large_bytes=hub.settings.lfs_threshold_bytes), into
 
 

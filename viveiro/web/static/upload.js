@@ -44,12 +44,15 @@ document.addEventListener("alpine:init", () => {
         else this.stop(new DOMParser().parseFromString(request.responseText, "text/html").body.textContent.trim());
       });
       request.addEventListener("error", () => this.stop(this.$root.dataset.lost));
-      const form = new FormData(this.$root);
+      const form = new FormData(this.$root, event.submitter); // which of the buttons says where it goes
       this.$refs.problem.replaceChildren();
-      this.$refs.button.disabled = true;
+      this.disable(true);
       this.$refs.sending.hidden = false;
       this.show(0);
       request.send(form);
+    },
+    disable(disabled) {
+      for (const button of this.$root.querySelectorAll("button")) button.disabled = disabled;
     },
     show(share) {
       this.$refs.progress.value = share;
@@ -64,7 +67,7 @@ document.addEventListener("alpine:init", () => {
       notice.setAttribute("translate", "no");
       this.$refs.problem.replaceChildren(notice);
       this.$refs.problem.scrollIntoView({ block: "center" });
-      this.$refs.button.disabled = false;
+      this.disable(false);
       this.$refs.sending.hidden = true;
     },
   }));
