@@ -246,3 +246,31 @@ class TestARepoThatMoves:
         page.get_by_label(say("Name"), exact=True).fill(f"grafted-{language.lower()}")
         page.get_by_role("button", name=say("Duplicate"), exact=True).click()
         page.wait_for_url(f"**/alice/grafted-{language.lower()}")
+
+
+class TestAReader:
+    def test_proposes_a_change_that_its_owner_merges(self, site: Site, language: str, say: Say, visit: Visit) -> None:
+        repo = f"acai/garden-{language.lower()}"
+        site.hub("alice").create_repo(repo)
+        site.hub("alice").upload_file(path_or_fileobj=b"One tree.\n", path_in_repo="notes.txt", repo_id=repo)
+
+        bobs = visit(f"/{repo}/blob/main/notes.txt", "bob", locale=language)
+        bobs.get_by_role("link", name=say("Edit"), exact=True).click()
+        bobs.get_by_label(say("Content"), exact=True).fill("Two trees.\n")
+        bobs.get_by_label(say("Commit title"), exact=True).fill("Count again")
+        bobs.get_by_role("button", name=say("Open a pull request")).click()
+        expect(bobs.get_by_role("heading", name="Count again")).to_be_visible()
+        bobs.get_by_label(say("Your comment")).fill("There are **two**.")
+        bobs.get_by_role("button", name=say("Comment"), exact=True).click()
+        expect(bobs.get_by_text("two", exact=True)).to_be_visible()
+
+        alices = visit(f"/{repo}", "alice", locale=language)
+        alices.get_by_role("link", name=re.compile(say("Discussions"))).click()
+        alices.get_by_role("link", name="Count again").click()
+        alices.get_by_role("link", name=re.compile(say("Changes"))).click()
+        expect(alices.get_by_text("Two trees.")).to_be_visible()
+        alices.get_by_role("link", name=re.compile(say("Conversation"))).click()
+        alices.get_by_role("button", name=say("Merge into {branch}", branch="main")).click()
+        expect(alices.get_by_text(say("merged this"))).to_be_visible()
+        answer = httpx.get(f"{site.url}/{repo}/resolve/main/notes.txt")
+        assert answer.text == "Two trees.\n"

@@ -1,11 +1,14 @@
-"""Random commits, branches, tags and deletions, through the API and through git, against a model in memory."""
+"""Random commits, branches, tags, pull requests, merges and deletions, through the API and git, against a model in memory."""
 
 import shutil
 import tempfile
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub.errors import HfHubHTTPError
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -25,8 +28,33 @@ _repos = count(1)
 
 Files = dict[str, bytes]
 PATHS = st.sampled_from(["a.txt", "b.bin", "folder/c.txt", "folder/d.bin", "folder/deep/é.txt", "other/f.safetensors"])
+WORDS = st.binary(min_size=1, max_size=60).map(bytes.hex).map(str.encode)
 SMALL = st.binary(max_size=60).map(bytes.hex).map(str.encode)
 BINARY = st.binary(min_size=1, max_size=60).map(lambda content: b"\0" + content)
+
+
+@dataclass
+class Proposal:
+    """An open pull request: the branch that it is to change, what that held when it was opened, and what it holds itself."""
+
+    branch: str
+    start: Files
+    files: Files
+
+    def conflicts(self, ours: Files) -> set[str]:
+        """Paths that both sides made something else of. A file that is new and empty gives way."""
+        found = set()
+        for path in {*ours, *self.files, *self.start}:
+            mine, theirs, start = ours.get(path), self.files.get(path), self.start.get(path)
+            is_new_and_empty = start is None and mine == b""
+            if mine not in (theirs, start) and theirs != start and not is_new_and_empty:
+                found.add(path)
+        return found
+
+    def merged(self, ours: Files) -> Files:
+        changed = {path for path in {*self.start, *self.files} if self.start.get(path) != self.files.get(path)}
+        kept = {path: content for path, content in ours.items() if path not in changed}
+        return kept | {path: self.files[path] for path in changed if path in self.files}
 
 
 class AHub(RuleBasedStateMachine):
@@ -34,6 +62,7 @@ class AHub(RuleBasedStateMachine):
 
     branches = Bundle("branches")
     tags = Bundle("tags")
+    proposals = Bundle("proposals")
 
     def __init__(self, api: HfApi, git: Git) -> None:
         super().__init__()
@@ -44,7 +73,8 @@ class AHub(RuleBasedStateMachine):
         self.heads: dict[str, Files] = {}
         self.commits: dict[str, int] = {}
         self.tagged: dict[str, Files] = {}
-        self.numbers = count(1)
+        self.proposed: dict[int, Proposal] = {}
+        self.numbers, self.opened = count(1), 0
 
     @initialize(target=branches)
     def create(self) -> str:
@@ -127,6 +157,42 @@ class AHub(RuleBasedStateMachine):
             self.api.delete_tag(self.repo, tag=tag)
         del self.tagged[tag]
 
+    @rule(target=proposals, branch=branches, files=st.dictionaries(PATHS, WORDS | BINARY, min_size=1, max_size=2))
+    def open_a_pull_request(self, branch: str, files: Files) -> object:
+        start = self.heads[branch]
+        if {**start, **files} == start:  # the client sends no such commit
+            return multiple()
+        added = [CommitOperationAdd(path, content) for path, content in files.items()]
+        made = self.api.create_commit(self.repo, added, commit_message="propose", revision=branch, create_pr=True)
+        assert made.pr_num == self.opened + 1
+        self.opened = made.pr_num
+        self.proposed[made.pr_num] = Proposal(branch, start, {**start, **files})
+        return made.pr_num
+
+    @rule(number=proposals, files=st.dictionaries(PATHS, WORDS | BINARY, min_size=1, max_size=2))
+    def commit_to_it(self, number: int, files: Files) -> None:
+        added = [CommitOperationAdd(path, content) for path, content in files.items()]
+        self.api.create_commit(self.repo, added, commit_message="more", revision=f"refs/pr/{number}")
+        self.proposed[number].files = {**self.proposed[number].files, **files}
+
+    @rule(number=consumes(proposals))
+    def merge_it(self, number: int) -> None:
+        proposal = self.proposed[number]
+        if proposal.branch not in self.heads:
+            with pytest.raises(HfHubHTTPError, match="no such branch"):
+                self.api.merge_pull_request(self.repo, number)
+            return
+        ours = self.heads[proposal.branch]
+        found = self.api.get_discussion_details(self.repo, number)
+        assert found.conflicting_files == sorted(proposal.conflicts(ours))
+        if found.conflicting_files:
+            with pytest.raises(HfHubHTTPError, match="cannot be merged"):
+                self.api.merge_pull_request(self.repo, number)
+        elif proposal.merged(ours) != ours:
+            self.api.merge_pull_request(self.repo, number)
+            assert self.api.get_discussion_details(self.repo, number).status == "merged"
+            self._wrote(proposal.branch, proposal.merged(ours))
+
     @rule(branch=branches)
     def a_branch_holds_what_was_written(self, branch: str) -> None:
         self._compare(branch, self.heads[branch])
@@ -138,6 +204,10 @@ class AHub(RuleBasedStateMachine):
             refs = self.api.list_repo_refs(self.repo)
             assert {ref.name for ref in refs.branches} == set(self.heads)
             assert {ref.name for ref in refs.tags} == set(self.tagged)
+            pulls = self.api.list_repo_refs(self.repo, include_pull_requests=True).pull_requests
+            assert [int(ref.name) for ref in pulls] == list(range(1, self.opened + 1))
+            for number, proposal in self.proposed.items():
+                self._compare(f"refs/pr/{number}", proposal.files)
             for revision, files in {**self.heads, **self.tagged}.items():
                 self._compare(revision, files)
             self.git.clone(self.repo, self.folder / "last")
