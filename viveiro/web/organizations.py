@@ -14,6 +14,7 @@ from viveiro.http.dependencies import DatabaseDep, InFullDep, SignedInDep
 from viveiro.locale import Sentence
 from viveiro.types import Action
 from viveiro.web.navigation import go_to
+from viveiro.web.profiles import MEMBER_ROLES
 from viveiro.web.rendering import render
 from viveiro.web.settings import Text
 
@@ -38,12 +39,13 @@ class NewOrganizationPage:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationPage:
-    """For its members. `may_admin`: the reader may change it; the problems are with what was just sent."""
+    """For its members. `may_admin`: the reader may change it; `words`: roles in a word; the problems are with what was just sent."""
 
     template: ClassVar[str] = "organizations/organization.html"
     organization: Account
     members: Sequence[Membership]
     roles: Mapping[Role, Sentence]
+    words: Mapping[str, Sentence]
     may_admin: bool
     user: str = ""
     role: Role = Role.WRITE
@@ -152,4 +154,4 @@ def _page(database: Database, viewer: Viewer, name: str) -> OrganizationPage:
         found = service.get_account(session, name, AccountKind.ORGANIZATION)
         service.require_namespace(session, viewer, found.name, Action.READ)
         members = service.list_members(session, found.name)
-    return OrganizationPage(found, members, ROLES, may_admin=service.administers(viewer, found))
+    return OrganizationPage(found, members, ROLES, MEMBER_ROLES, may_admin=service.administers(viewer, found))
