@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
+from tests.live.running_server import RunningServer
 from tests.live.waiting import wait_until
+from viveiro.client import Refused
 from viveiro.types import Json
 
 TRACE = Path("/tmp/viveiro-unpickled")
@@ -57,6 +59,18 @@ class TestTheClientReads:
             "scansDone": True,
             "filesWithIssues": [{"path": "evil.bin", "level": "unsafe"}],
         }
+
+    def test_and_whoever_wants_it_served_is_told_what_to_do(self, alice: HfApi, server: RunningServer) -> None:
+        alice.create_repo("alice/only-pickles")
+        files = {"config.json": b'{"model_type": "bert"}', "pytorch_model.bin": pickle.dumps(Bomb())}
+        for path, content in files.items():
+            alice.upload_file(path_or_fileobj=content, path_in_repo=path, repo_id="alice/only-pickles")
+        with (
+            server.client("alice") as client,
+            pytest.raises(Refused, match=r"pytorch_model\.bin is a pickle.*convert it"),
+        ):
+            client.post("/api/v1/endpoints", json={"model": "alice/only-pickles"})
+        assert not TRACE.exists()
 
     def test_and_nothing_was_loaded(self, repo: str) -> None:
         assert not TRACE.exists()
