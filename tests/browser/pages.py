@@ -41,7 +41,7 @@ PAGES = (
     PageRow("/collections", who=None),
     PageRow("/collections/{site.collection}"),
     PageRow("/collections/{site.collection}", who="bob"),
-    PageRow("/collections/-/add/models/{site.model}?x={site.collection}"),
+    PageRow("/collections/-/add/models/{site.pickles}?x={site.collection}"),
     PageRow("/settings/webhooks?x={site.webhook}"),
     PageRow("/settings/webhooks/{site.webhook}"),
     PageRow("/alice"),

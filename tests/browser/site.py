@@ -229,7 +229,7 @@ class Site:
     def pickles(self) -> str:
         """A model with a pickle that was found dangerous, a suspicious one and a harmless one."""
         hub = self.hub("alice")
-        hub.create_repo("alice/pickles")
+        hub.create_repo("alice/pickles", exist_ok=True)
         files = {"evil.pkl": b"cos\nsystem\n.", "odd.pt": b"cmine.nets\nNet\n.", "fine.bin": b"cnumpy\ndtype\n."}
         for path, content in files.items():
             hub.upload_file(path_or_fileobj=content, path_in_repo=path, repo_id="alice/pickles")
@@ -238,12 +238,15 @@ class Site:
 
     @cached_property
     def collection(self) -> str:
-        """Of Alice's organisation: a model with a note, and the data that it comes from."""
+        """Of Alice's organisation: a model with a note, and a dataset."""
         hub = self.hub("alice")
-        slug = hub.create_collection("Maintenance tickets", namespace="acai", description="A model and its data.").slug
-        hub.add_collection_item(slug, self.model, "model", note="Reads a ticket, names the team.")
-        hub.add_collection_item(slug, self.dataset, "dataset")
-        return str(slug)
+        hub.create_repo("acai/readings", repo_type="dataset", exist_ok=True)
+        made = hub.create_collection(
+            "Maintenance tickets", namespace="acai", description="A model and its data.", exists_ok=True
+        )
+        hub.add_collection_item(made.slug, self.pickles, "model", note="Not to be loaded.", exists_ok=True)
+        hub.add_collection_item(made.slug, "acai/readings", "dataset", exists_ok=True)
+        return made.slug
 
     @cached_property
     def webhook(self) -> str:
@@ -252,7 +255,7 @@ class Site:
         made = hub.create_webhook(
             url="http://webhook.invalid/hook", watched=[{"type": "model", "name": "alice/watched"}], secret="a secret"
         )
-        hub.create_repo("alice/watched")
+        hub.create_repo("alice/watched", exist_ok=True)
 
         def was_tried() -> bool:
             with self.client("alice") as client:
