@@ -212,7 +212,7 @@ class TestAGatedModel:
         alice.get_by_role("navigation", name=say("Pages of this repository")).get_by_role(
             "link", name=say("Access")
         ).click()
-        alice.get_by_role("button", name=say("Let {name} in", name="bob")).click()
+        alice.get_by_role("button", name=say("Let in {name}", name="bob")).click()
         alice.get_by_role("link", name=say("Those let in")).click()
         expect(alice.get_by_role("button", name=say("Close the gate to {name}", name="bob"))).to_be_visible()
 
