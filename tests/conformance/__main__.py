@@ -50,7 +50,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", help="as in test_lfs; all by default")
     parser.add_argument("-k", dest="only", default="", help="run only tests of matching names, as pytest reads it")
-    parser.add_argument("--own-hub", action="store_true", help="without the tests that only read the public hub")
+    parser.add_argument(
+        "--own-hub", action="store_true", help="without the tests that are marked as reading the public hub: quicker"
+    )
     parser.add_argument("--without-xet", action="store_true", help="large files travel by LFS")
     parser.add_argument(
         "--results", type=Path, default=CACHE / "results", help="folder of the results, one JSON a module"

@@ -14,6 +14,8 @@ DUMMY = "julien-c/dummy-unknown"
 RENAMED = "hf-internal-testing/dummy-will-be-renamed"
 CACHED = "hf-internal-testing/hfh-cache-layout"
 KERNEL = "kernels-community/relu"
+DISCUSSED, DISCUSSIONS = "open-llm-leaderboard/open_llm_leaderboard", 51
+"""More than a page."""
 LIBRARY_FILES = ("flax_model.msgpack", "merges.txt", "pytorch_model.bin", "tf_model.h5", "vocab.json")
 CARDS = {
     ("model", "Qwen/Qwen3-0.6B"): "library_name: transformers\nlicense: apache-2.0",
@@ -40,6 +42,9 @@ def make(api: HfApi) -> dict[str, str]:
     _commit(api, "allenai/math_qa", {"math_qa.py": b"class MathQa: ...\n"}, "dataset")
     _commit(api, KERNEL, {"README.md": b"# relu", "benchmarks/benchmark.py": b"print()\n"}, "kernel")
     api.create_branch(KERNEL, branch="v1", repo_type="kernel")
+    _commit(api, DISCUSSED, {"README.md": b"---\nsdk: docker\n---\n"}, "space")
+    for number in range(DISCUSSIONS):
+        api.create_discussion(DISCUSSED, f"Question {number}", repo_type="space")
     for (kind, name), card in CARDS.items():
         _commit(api, name, {"README.md": f"---\n{card}\n---\n# {name.partition('/')[2]}\n".encode()}, kind)
     api.create_commit(DUMMY, [CommitOperationAdd("config.json", b"{}")], commit_message="Simplify", create_pr=True)
