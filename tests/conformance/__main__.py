@@ -59,10 +59,11 @@ def main() -> int:
     )
     parser.add_argument("--data-dir", type=Path, help="of the server; a temporary one by default")
     arguments = parser.parse_args()
-    suite, python = unpacked_suite(), suite_python()
-    modules = arguments.modules or all_modules(suite)
+    python = suite_python()
     arguments.results.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="viveiro-conformance-") as folder, ExitStack() as servers:
+        suite = unpacked_suite(Path(folder))
+        modules = arguments.modules or all_modules(suite)
         server = servers.enter_context(RunningServer(arguments.data_dir or Path(folder) / "server"))
         server.seed_from(HERE / "seed.yaml")
         write_address(suite, server.url)
@@ -84,17 +85,16 @@ def all_modules(suite: Path) -> list[str]:
     return sorted(path.stem for path in (suite / "tests").glob("test_*.py") if not path.stem.startswith("test_bucket"))
 
 
-def unpacked_suite() -> Path:
-    """The folder of the suite, with our conftest and plugin in it."""
+def unpacked_suite(folder: Path) -> Path:
+    """A copy of the suite of this run's own, with our conftest and plugin in it."""
     release = f"huggingface_hub-{version('huggingface_hub')}"
-    suite, archive = CACHE / release, CACHE / f"{release}.tar.gz"
+    suite, archive = folder / release, CACHE / f"{release}.tar.gz"
     if not archive.exists():
         requirement = release.replace("-", "==")
         download = ["pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", CACHE, requirement]
         subprocess.run([sys.executable, "-m", *download], check=True)
-    shutil.rmtree(suite, ignore_errors=True)
     with tarfile.open(archive) as source:
-        source.extractall(CACHE, filter="data")
+        source.extractall(folder, filter="data")
     (suite / "tests" / "__init__.py").touch()
     for file in (HERE / "suite").iterdir():
         shutil.copy(file, suite / "tests")
@@ -129,7 +129,7 @@ def suite_environment(server: RunningServer, home: Path) -> dict[str, str]:
         **kept,
         **{f"SUITE_{key}": secret for key, secret in server.tokens.items()},
         "HF_ENDPOINT": server.url,
-        "CONFORMANCE_PUBLIC_ENDPOINT": "http://public-hub.invalid",
+        "CONFORMANCE_PUBLIC_ENDPOINT": server.url.replace("127.0.0.1", "localhost"),  # unless it has one of its own
         "HOME": str(home),
         "HF_HOME": str(home / "huggingface"),
         "HF_HUB_DISABLE_UPDATE_CHECK": "1",
