@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     """A file this large, or larger, goes through LFS and cannot be pushed to git directly."""
     lfs_part_bytes: int = 64 * 2**20
     """LFS objects larger than this are offered as multipart uploads with parts of this size, each resumable."""
+    check_out_bytes: int = 50 * 2**30
+    """How much copies of revisions may take that running models and runs read as files. Those not used for longest go."""
+    storage_quota_bytes: int | None = None
+    """How much the large files of one user or organisation may take, each content once. Unset: as much as there is room."""
     git_push_limit_bytes: int = 2 * 2**30
     """A push by git larger than this, not counting its LFS files, is refused."""
     rebuilt_cache_bytes: int = 20 * 2**30

@@ -104,3 +104,13 @@ def new_id() -> str:
 
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | Mapping[str, "Json"] | None
+
+
+def size_text(count: int) -> str:
+    """As in `3.2 GiB`."""
+    size, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            break
+        size /= 1024
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

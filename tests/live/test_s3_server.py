@@ -10,6 +10,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from tests.live.bucket import LiveBucket, live_bucket
+from tests.live.command_line import CommandLine
 from tests.live.conftest import Git
 from tests.live.running_server import TWO_USERS, RunningServer
 
@@ -63,6 +64,34 @@ class TestClients:
         assert answer.status_code == 206
         assert answer.content == CONTENT[16 * MiB - 3 : 16 * MiB + 4]
 
+    def test_a_large_file_is_fetched_from_the_store_itself(
+        self, on_s3: RunningServer, bucket: LiveBucket, model: str
+    ) -> None:
+        url = f"{on_s3.url}/{model}/resolve/main/weights.bin"
+        for method in ("HEAD", "GET"):
+            answer = httpx.request(method, url)
+            assert answer.status_code == 302
+            assert answer.headers["location"].startswith(f"{bucket.url}/content/team/a/sha256/")
+            assert answer.headers["x-linked-size"] == str(len(CONTENT))
+            assert answer.headers["etag"] == answer.headers["x-linked-etag"] == f'"{sha256(CONTENT).hexdigest()}"'
+            assert len(answer.headers["x-repo-commit"]) == 40
+        fetched = httpx.get(url, follow_redirects=True)
+        assert fetched.content == CONTENT
+        assert 'filename="weights.bin"' in fetched.headers["content-disposition"]
+
+    def test_what_a_page_embeds_comes_from_the_server(self, on_s3: RunningServer, model: str) -> None:
+        url = f"{on_s3.url}/{model}/resolve/main/weights.bin"
+        answer = httpx.get(url, headers={"Sec-Fetch-Dest": "image", "Range": "bytes=0-9"})
+        assert answer.status_code == 206
+        assert answer.content == CONTENT[:10]
+
+    def test_a_private_file_has_no_address_for_strangers(self, on_s3: RunningServer, api: HfApi, model: str) -> None:
+        api.update_repo_settings(model, private=True)
+        answer = httpx.get(f"{on_s3.url}/{model}/resolve/main/weights.bin")
+        assert answer.status_code in (401, 404)
+        assert "location" not in answer.headers
+        api.update_repo_settings(model, private=False)
+
     def test_git_lfs_fetches_and_pushes(
         self, on_s3: RunningServer, api: HfApi, git: Git, model: str, tmp_path: Path
     ) -> None:
@@ -72,6 +101,18 @@ class TestClients:
         git.commit(folder)
         git.push(folder)
         assert Path(api.hf_hub_download(model, "more.bin", cache_dir=tmp_path)).read_bytes() == CONTENT[: 9 * MiB]
+
+    def test_an_imported_table_is_read_from_the_bucket(
+        self, on_s3: RunningServer, bucket: LiveBucket, tmp_path: Path
+    ) -> None:
+        table = tmp_path / "tickets.csv"
+        table.write_text("text,label\n" + "".join(f"ticket {number},{number % 3}\n" for number in range(300)))
+        run = CommandLine(on_s3)
+        before = len(bucket.keys())
+        run.printed("datasets", "import", table, "--name", "alice/tickets", "--label-column", "label", "--json")
+        assert len(bucket.keys()) > before
+        page = httpx.get(f"{on_s3.url}/datasets/alice/tickets", follow_redirects=True, timeout=60)
+        assert "ticket 7" in page.text
 
     def test_all_that_was_promised_is_there(self, on_s3: RunningServer, model: str) -> None:
         with on_s3.client() as administrator:

@@ -18,6 +18,7 @@ from viveiro.hub.ledger import Guard, Ledger
 from viveiro.hub.lfs import format_pointer, parse_pointer
 from viveiro.hub.paths import check_path
 from viveiro.hub.patterns import cover
+from viveiro.hub.quotas import within_quota
 from viveiro.hub.trees import FILE, PROGRAM, Edit, NothingThere, apply, find, tree_of, write_tree
 from viveiro.hub.types import (
     AddFile,
@@ -233,7 +234,7 @@ def give_content(ledger: Ledger, viewer: Viewer, repo: Repo, oids: set[str]) -> 
         sizes = queries.granted_sizes(session, repo.pk, oids)
         copied = queries.readable_sizes(session, viewer, oids - sizes.keys()) if oids - sizes.keys() else {}
     if copied:
-        with ledger.database.write() as session:
+        with ledger.database.write() as session, within_quota(session, repo.owner_id, ledger.quota_bytes):
             queries.grant(session, repo.pk, copied, copied_from=queries.files_readable_by(viewer))
     return sizes | copied
 

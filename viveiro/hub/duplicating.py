@@ -10,6 +10,7 @@ from viveiro.accounts.types import Viewer
 from viveiro.errors import RepoNotFound
 from viveiro.hub import queries
 from viveiro.hub.git import BRANCHES, TAGS, full_disk_said, run_git
+from viveiro.hub.quotas import within_quota
 from viveiro.hub.rewriting import pointers_in
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
@@ -43,7 +44,7 @@ def duplicate_repo(
         fill,
         visibility=visibility or source.visibility,
         gated=source.gated,
-        also=lambda session, pk: _grant(session, source, pk, oids),
+        also=lambda session, pk: _grant(hub, session, source, pk, oids),
         copy_of=str(source.ref),
     )
 
@@ -57,9 +58,13 @@ def _copy_history(source: Path, target: Path) -> None:
     run_git(target, "update-ref", "--stdin", stdin="".join(f"create {ref} {oid}\n" for oid, ref in refs).encode())
 
 
-def _grant(session: Session, source: Repo, pk: int, oids: AbstractSet[str]) -> None:
+def _grant(hub: Hub, session: Session, source: Repo, pk: int, oids: AbstractSet[str]) -> None:
     """As long as the source has the content, no sweep takes it; from here on the copy has it too."""
     now = [repo.storage_key for repo in queries.repos_by_pk(session, [source.pk])]
     if now != [source.storage_key]:  # the row's number may be another repo's by now, perhaps the copy's
         raise RepoNotFound(source.ref.repo_id, source.kind)
-    queries.grant(session, pk, queries.granted_sizes(session, source.pk, oids), copied_from=queries.is_repo(source.pk))
+    (copy,) = queries.repos_by_pk(session, [pk])
+    with within_quota(session, copy.owner_id, hub.settings.storage_quota_bytes):
+        queries.grant(
+            session, pk, queries.granted_sizes(session, source.pk, oids), copied_from=queries.is_repo(source.pk)
+        )

@@ -5,12 +5,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import SEEK_CUR, SEEK_END, SEEK_SET, BufferedReader, RawIOBase
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 from viveiro.accounts.service import require_namespace, viewer_of_user
 from viveiro.accounts.types import SYSTEM, Viewer
 from viveiro.errors import AlreadyExists, RepoNotFound, StaleParent, Unavailable
+from viveiro.hub.check_outs import is_checked_out, trim_check_outs
 from viveiro.hub.ledger import Guard
 from viveiro.hub.paths import check_path
 from viveiro.hub.service import Hub
@@ -169,19 +171,47 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def open_entry(hub: Hub, repo: Repo, entry: TreeEntry) -> Path | BinaryIO:
-    """A file of a revision for random access: in place where the store is a folder, else a copy without a name."""
+    """A file of a revision for random access: in place where the store is a folder, else read from there in ranges."""
     if entry.lfs is not None and (path := hub.blobs.path(entry.lfs.oid)) is not None:
         return path
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - whoever reads it closes it
-    for chunk in hub.stream_file(repo, entry):
-        copy.write(chunk)
-    copy.seek(0)
-    return copy
+    return BufferedReader(_Ranges(hub, repo, entry), CHUNK_BYTES)
+
+
+class _Ranges(RawIOBase):
+    """A stored file of which only what is asked for is fetched."""
+
+    def __init__(self, hub: Hub, repo: Repo, entry: TreeEntry) -> None:
+        self._hub = hub
+        self._repo = repo
+        self._entry = entry
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        self._at = offset + {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: self._entry.size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        stop = min(self._entry.size, self._at + len(buffer))
+        if stop <= self._at:
+            return 0
+        read = b"".join(self._hub.stream_file(self._repo, self._entry, self._at, stop))
+        buffer[: len(read)] = read
+        self._at += len(read)
+        return len(read)
 
 
 def check_out(hub: Hub, repo: Repo, sha: str, folder: Path) -> Path:
     """The files of a revision as a folder, made whole or not at all, once: big files are links to where they are stored."""
-    if folder.exists():
+    if is_checked_out(folder):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=folder.parent, suffix=".partial"))
@@ -194,6 +224,8 @@ def check_out(hub: Hub, repo: Repo, sha: str, folder: Path) -> Path:
         if not folder.exists():
             raise
         shutil.rmtree(partial)  # another process was faster, and made the same
+    is_checked_out(folder)
+    trim_check_outs(hub.settings)
     return folder
 
 
@@ -207,7 +239,8 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 def _place(hub: Hub, repo: Repo, entry: TreeEntry, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if entry.lfs is not None and (path := hub.blobs.path(entry.lfs.oid)) is not None:
+    # Linked is only what stays: a file that was put together from xorbs may leave its cache at any time.
+    if entry.lfs is not None and (path := hub.blobs.plain.path(entry.lfs.oid)) is not None:
         target.symlink_to(path)
         return
     with target.open("wb") as file:

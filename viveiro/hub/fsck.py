@@ -136,7 +136,9 @@ class _RepoCheck:
             elif oid not in granted:
                 says = Sentence("It is stored, and the index does not know that this repo may use it.")
                 if self._repair:
-                    self._hub.grant_blob(self._repo, oid, use.pointer.size)
+                    with self._hub.database.write() as session:  # whatever its quota: the repo has it already
+                        queries.insert_blob(session, oid, use.pointer.size)
+                        queries.grant(session, self._repo.pk, [oid])
                 yield Finding(Fault.UNKNOWN_CONTENT, says, ref=use.ref, path=use.path, oid=oid, repaired=self._repair)
 
     def _fault_of_content(self, pointer: LfsPointer) -> tuple[Fault, str] | None:

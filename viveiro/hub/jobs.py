@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -99,6 +100,31 @@ def count_recent(database: Database, now: datetime) -> None:
 
 def _freshness(age_days: float) -> float:
     return float(0.5 ** (max(0.0, age_days) / (HALF_LIFE / timedelta(days=1))))
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    contents: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPlan:
+    """What a sweep finds of the contents that are kept as they are."""
+
+    unused: Amount
+    """No repo has them: they go."""
+    recent: Amount
+    """No repo has them either, but their uploader may be about to commit: kept for a day."""
+    used: Amount
+    """Some repo has them: kept."""
+
+
+def plan_sweep(database: Database, now: datetime) -> SweepPlan:
+    """What a sweep would do at this moment."""
+    with database.read() as session:
+        totals = queries.content_totals(session, now - UNUSED_FOR)
+    return SweepPlan(**{state: Amount(*amount) for state, amount in totals.items()})
 
 
 def sweep_contents(hub: Hub, before: datetime) -> int:

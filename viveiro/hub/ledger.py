@@ -41,6 +41,8 @@ class Ledger:
     blobs: BlobStore
     repos_dir: Path
     clock: Callable[[], datetime]
+    quota_bytes: int | None = None
+    """Of an account that has no quota of its own."""
 
     def path(self, key: str) -> Path:
         return repository_path(self.repos_dir, key)

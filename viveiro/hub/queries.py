@@ -39,6 +39,7 @@ from viveiro.hub.tables import (
     DownloadRow,
     LikeRow,
     PendingPushRow,
+    QuotaRow,
     RepoAliasRow,
     RepoBlobRow,
     RepoChangeRow,
@@ -712,6 +713,82 @@ def _is_granted() -> ColumnElement[bool]:
     return or_(
         exists().where(RepoBlobRow.sha256 == BlobRow.sha256), exists().where(AttachmentRow.sha256 == BlobRow.sha256)
     )
+
+
+# What accounts hold ---------------------------------------------------------------------------------------------------
+
+
+def quota_of(session: Session, account_id: int, default: int | None) -> int | None:
+    """In bytes; None where there is no limit."""
+    own = session.execute(select(QuotaRow.bytes).where(QuotaRow.account_id == account_id)).one_or_none()
+    return own.bytes if own is not None else default
+
+
+def set_quota(session: Session, account_id: int, limit: int | None) -> None:
+    given = _insert_for(session)(QuotaRow).values(account_id=account_id, bytes=limit)
+    session.execute(given.on_conflict_do_update(index_elements=[QuotaRow.account_id], set_={"bytes": limit}))
+
+
+def clear_quota(session: Session, account_id: int) -> None:
+    session.execute(delete(QuotaRow).where(QuotaRow.account_id == account_id))
+
+
+def hold_account(session: Session, account_id: int) -> None:
+    """Until the transaction ends, others who ask for this wait. SQLite has but one writer anyway."""
+    session.execute(select(AccountRow.id).where(AccountRow.id == account_id).with_for_update())
+
+
+def held_bytes(session: Session, account_id: int) -> int:
+    """Of the large files in all repos of an account, each content once."""
+    return session.scalar(select(func.coalesce(func.sum(BlobRow.size), 0)).where(_is_held_by(account_id))) or 0
+
+
+def held_by(session: Session, account_id: int, oids: Iterable[str]) -> dict[str, int]:
+    """Sizes of those of these contents that any repo of the account has."""
+    held = RepoBlobRow.repo_id.in_(select(RepoRow.id).where(RepoRow.owner_id == account_id))
+    return _sizes(session, oids, lambda sha256: exists().where(held, RepoBlobRow.sha256 == sha256))
+
+
+def _is_held_by(account_id: int) -> ColumnElement[bool]:
+    repos = select(RepoRow.id).where(RepoRow.owner_id == account_id)
+    return BlobRow.sha256.in_(select(RepoBlobRow.sha256).where(RepoBlobRow.repo_id.in_(repos)))
+
+
+def bytes_by_repo(session: Session, account_id: int) -> dict[int, int]:
+    """Of the large files of each repo that has any, by its key."""
+    sums = (
+        select(RepoBlobRow.repo_id, func.sum(BlobRow.size))
+        .join(BlobRow, RepoBlobRow.sha256 == BlobRow.sha256)
+        .join(RepoRow, RepoBlobRow.repo_id == RepoRow.id)
+        .where(RepoRow.owner_id == account_id)
+        .group_by(RepoBlobRow.repo_id)
+    )
+    return {pk: int(size) for pk, size in session.execute(sums)}
+
+
+def repos_of(session: Session, account_id: int, *, after: int = 0, limit: int | None = None) -> list[Repo]:
+    """In order of their keys."""
+    found = select(RepoRow.id).where(RepoRow.owner_id == account_id, RepoRow.id > after).order_by(RepoRow.id)
+    return repos_by_pk(session, session.scalars(found.limit(limit)).all())
+
+
+def owners(session: Session) -> Sequence[int]:
+    """Accounts that have repos."""
+    return session.scalars(select(RepoRow.owner_id).distinct()).all()
+
+
+def content_totals(session: Session, before: datetime) -> dict[str, tuple[int, int]]:
+    """How many contents there are, and their bytes: in use, unused and old enough to go, unused and younger."""
+    totals = {}
+    for state, condition in (
+        ("used", _is_granted()),
+        ("unused", and_(~_is_granted(), BlobRow.created_at < before)),
+        ("recent", and_(~_is_granted(), BlobRow.created_at >= before)),
+    ):
+        counted = select(func.count(), func.coalesce(func.sum(BlobRow.size), 0)).select_from(BlobRow).where(condition)
+        number, size = session.execute(counted).one()
+        totals[state] = (int(number), int(size))
+    return totals
 
 
 def grant(session: Session, pk: int, oids: Iterable[str], *, copied_from: ColumnElement[bool] | None = None) -> None:

@@ -35,7 +35,7 @@ from viveiro.errors import (
     Unavailable,
 )
 from viveiro.events import RepoChanged, RevisionPushed
-from viveiro.hub import history, patterns, pushes, queries, refs, rewriting, safety
+from viveiro.hub import history, patterns, pushes, queries, quotas, refs, rewriting, safety
 from viveiro.hub.commits import CommitBuilder, Onto, give_content, signature
 from viveiro.hub.contents import Contents
 from viveiro.hub.counting import DownloadCounter
@@ -47,6 +47,7 @@ from viveiro.hub.files import Files, content_of
 from viveiro.hub.git import BRANCHES, MAIN, TAGS, create_bare_repository, write_commit, write_object
 from viveiro.hub.index import read_index
 from viveiro.hub.ledger import Guard, Ledger
+from viveiro.hub.quotas import within_quota
 from viveiro.hub.trees import FILE, TreeItem, write_tree
 from viveiro.hub.types import Commit, Gate, LfsFile, Refs, RefUpdate, Repo, TreeEntry
 from viveiro.hub.xet.rebuilt import RebuiltFiles
@@ -72,10 +73,11 @@ class Hub:
         self.settings = settings
         self._clock = clock
         xorbs = open_store(settings, "xorbs")
-        self.xet = Xet(database, xorbs, settings.storage_dir / "incoming", clock=clock)
+        quota = settings.storage_quota_bytes
+        self.xet = Xet(database, xorbs, settings.storage_dir / "incoming", clock=clock, quota_bytes=quota)
         rebuilt = RebuiltFiles(settings.cache_dir / "rebuilt", settings.rebuilt_cache_bytes)
         self.blobs = Contents(blobs, self.xet, rebuilt)
-        self.ledger = Ledger(database, self.blobs, settings.repos_dir, clock)
+        self.ledger = Ledger(database, self.blobs, settings.repos_dir, clock, quota)
         self._last_commits = history.LastCommits()
         self._downloads = DownloadCounter(database, clock)
 
@@ -466,13 +468,19 @@ class Hub:
         """Content has been uploaded to this repo, and the store holds it whole: commits may name it from now on."""
         with self.database.write() as session:
             queries.insert_blob(session, sha256, size)
-            queries.grant(session, repo.pk, [sha256])
+            with within_quota(session, repo.owner_id, self.settings.storage_quota_bytes):
+                queries.grant(session, repo.pk, [sha256])
             # The sweep deletes unused content inside a transaction of its own. Either it was before this one, and the
             # content is gone now; or it will see the grant.
             if self.blobs.size(sha256) != size:
                 raise Unavailable(
                     "The uploaded content {sha256} has just been swept away. Upload it again.", sha256=sha256
                 )
+
+    def require_room(self, repo: Repo, contents: Mapping[str, int]) -> None:
+        """Raises QuotaExceeded when the repo's namespace has no room for these contents, sizes by sha256, that are yet to come."""
+        with self.database.read() as session:
+            quotas.require_room(session, repo.owner_id, self.settings.storage_quota_bytes, contents)
 
     def granted_sizes(self, repo: Repo, oids: Iterable[str]) -> dict[str, int]:
         """Sizes of those of these contents that were given to this repo. Knowing a hash gives no access."""

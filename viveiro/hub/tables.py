@@ -133,6 +133,16 @@ class ScanRow(Base):
     scanned_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class QuotaRow(Base):
+    """How much an account's repos may hold, where an administrator said so: else it is what the settings say."""
+
+    __tablename__ = "storage_quotas"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """None: as much as there is room."""
+
+
 class PendingPushRow(Base):
     """A ref is about to move. Written before git's ref, deleted when the index follows.
 

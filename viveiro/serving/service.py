@@ -9,6 +9,7 @@ from viveiro.accounts.service import can, may_infer, may_see, record
 from viveiro.accounts.types import SYSTEM, Viewer
 from viveiro.db import Database, utc_now
 from viveiro.errors import EntryNotFound, Forbidden, NotAuthenticated, RepoNotFound
+from viveiro.hub.check_outs import is_checked_out
 from viveiro.hub.folders import check_out
 from viveiro.hub.pickles import may_hold_pickles
 from viveiro.hub.service import Hub
@@ -121,7 +122,7 @@ def find_served(database: Database, viewer: Viewer, repo_id: RepoId) -> Endpoint
 def check_out_model(hub: Hub, settings: Settings, endpoint: Endpoint) -> Path:
     """The endpoint's files as a folder, made once for each commit."""
     folder = settings.cache_dir / "models" / endpoint.sha
-    if folder.exists():
+    if is_checked_out(folder):
         return folder
     repo = hub.get_repo(SYSTEM, RepoRef(RepoKind.MODEL, RepoId.parse(endpoint.repo)), follow=True)
     return check_out(hub, repo, endpoint.sha, folder)

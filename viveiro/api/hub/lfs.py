@@ -21,6 +21,7 @@ from viveiro.http.repo_addresses import RepoRefDep, repo_routes
 from viveiro.http.urls import public_url
 from viveiro.hub.types import Repo
 from viveiro.settings import Settings
+from viveiro.storage import BlobStore
 from viveiro.types import Action
 
 router = APIRouter(tags=["lfs"], route_class=LfsGitRoute)
@@ -72,10 +73,11 @@ def batch(
     granted = hub.granted_sizes(repo, {wanted_object.oid for wanted_object in wanted.objects})
     here = f"{public_url(request)}/api/lfs"
     if uploading:
+        hub.require_room(repo, {each.oid: each.size for each in wanted.objects if each.problem is None})
         offer = _UploadOffer(settings, repo, viewer.user_id, here, wanted)
         missing = {oid for oid in granted if blobs.size(oid) is None}  # lost by the store: a new upload mends it
         return offer.answer({oid: size for oid, size in granted.items() if oid not in missing})
-    return _download_offer(settings, repo, viewer.user_id, here, wanted, granted)
+    return _download_offer(settings, blobs, repo, viewer.user_id, here, wanted, granted)
 
 
 class _UploadOffer:
@@ -117,7 +119,13 @@ class _UploadOffer:
 
 
 def _download_offer(
-    settings: Settings, repo: Repo, user_id: int | None, here: str, wanted: BatchRequest, granted: Mapping[str, int]
+    settings: Settings,
+    blobs: BlobStore,
+    repo: Repo,
+    user_id: int | None,
+    here: str,
+    wanted: BatchRequest,
+    granted: Mapping[str, int],
 ) -> Response:
     def offer(wanted_object: BatchObject) -> dict[str, Any]:
         if wanted_object.problem:
@@ -125,8 +133,12 @@ def _download_offer(
         if wanted_object.oid not in granted:
             return _refused(wanted_object, 404, "This repo has no such LFS file.")
         link = Link.to(repo, user_id, wanted_object.oid, granted[wanted_object.oid])
-        query = sign_link(settings, link, Action.READ, DOWNLOAD_LIFETIME)
-        download = {"href": f"{here}/{link.oid}?{query}", **_expiry(DOWNLOAD_LIFETIME)}
+        lifetime = settings.presigned_lifetime
+        address = blobs.address(link.oid, lifetime, {}) if settings.presigned_downloads else None
+        if address is None:
+            lifetime = DOWNLOAD_LIFETIME
+            address = f"{here}/{link.oid}?{sign_link(settings, link, Action.READ, lifetime)}"
+        download = {"href": address, **_expiry(lifetime)}
         return {**_plain(wanted_object), "authenticated": True, "actions": {"download": download}}
 
     return _batch_answer("basic", [offer(wanted_object) for wanted_object in wanted.objects])

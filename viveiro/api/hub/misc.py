@@ -100,7 +100,6 @@ _AFTER_A_REPO: Final = (
     *("discussions", "duplicate", "lfs-files", "safetensors-metadata", "user-access-request", "compare", "treesize"),
 )
 _NOT_OFFERED_ANYWHERE: Final = {
-    "/api/settings/repositories": Sentence("an overview of storage"),
     "/api/buckets": Sentence("buckets"),
     "/api/jobs": Sentence("the Jobs API of huggingface.co; see viveiro jobs and viveiro runs"),
     "/api/scheduled-jobs": Sentence("scheduled jobs"),

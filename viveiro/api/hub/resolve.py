@@ -97,11 +97,28 @@ def _answer(
             return xet_file(headers, entry.lfs)
     if is_unchanged(request.headers, etag):
         return Response(status_code=304, headers=headers)
+    if entry.lfs and (address := _elsewhere(request, hub, blobs, entry.lfs.oid, entry.path)):
+        return Response(status_code=302, headers={**headers, "Location": address})
     selection = select_bytes(request.headers, entry.size, etag)
     if entry.lfs:
         return BlobResponse(blobs, entry.lfs.oid, selection, headers)
     content = hub.read_blob(repo, entry.oid) if request.method == "GET" else b""
     return bytes_response(content, selection, headers)
+
+
+def _elsewhere(request: Request, hub: Hub, blobs: BlobStore, oid: str, path: str) -> str | None:
+    """Where the object store itself answers with a large file; None when it is to go through this server.
+
+    Clients believe what a redirect to another host says of the file. What a page embeds stays here: its policy lets a browser
+    load nothing from elsewhere.
+    """
+    embedded = request.headers.get("sec-fetch-dest", "document") != "document"
+    if embedded or not hub.settings.presigned_downloads:
+        return None
+    told = {
+        name: value for name, value in file_headers(path).items() if name in ("Content-Type", "Content-Disposition")
+    }
+    return blobs.address(oid, hub.settings.presigned_lifetime, told)
 
 
 # Counting -------------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from viveiro.accounts.types import Viewer
 from viveiro.db import Database, utc_now
 from viveiro.errors import BlobNotFound, NotFound, Unavailable
 from viveiro.hub import queries as hub_queries
+from viveiro.hub.quotas import within_quota
 from viveiro.hub.types import Repo
 from viveiro.hub.xet import queries
 from viveiro.hub.xet.hashing import HASH_BYTES, asked_about, file_hash, hash_text, term_hash
@@ -77,10 +78,17 @@ class Xet:
     """Threads may share it; so may processes, each with its own."""
 
     def __init__(
-        self, database: Database, xorbs: BlobStore, spool: Path, *, clock: Callable[[], datetime] = utc_now
+        self,
+        database: Database,
+        xorbs: BlobStore,
+        spool: Path,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        quota_bytes: int | None = None,
     ) -> None:
         """`spool`: the folder where xorbs lie while they arrive. On the store's own disk, keeping one costs no copy."""
         self.xorbs = xorbs
+        self._quota_bytes = quota_bytes
         self._database = database
         self._spool = spool
         self._clock = clock
@@ -176,9 +184,11 @@ class Xet:
         now = self._clock()
         with self._database.write() as session:
             _refuse_missing(needed - queries.touch_xorbs(session, needed, now))
+            with within_quota(session, sender.repo.owner_id, self._quota_bytes):
+                for each in verified:
+                    hub_queries.insert_blob(session, each.sha256, each.file.layout.size)
+                    hub_queries.grant(session, sender.repo.pk, [each.sha256])
             for each in verified:
-                hub_queries.insert_blob(session, each.sha256, each.file.layout.size)
-                hub_queries.grant(session, sender.repo.pk, [each.sha256])
                 layout = queries.add_layout(session, each.sha256, each.file.xet_hash, each.file.layout, now)
                 queries.give_layout(session, sender.repo.pk, each.sha256, layout)
                 queries.note_chunks(session, each.first_xorb, [each.first_chunk])

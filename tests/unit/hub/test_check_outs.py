@@ -1,0 +1,55 @@
+"""Copies of revisions take so much of the disk and no more."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from viveiro.hub.check_outs import is_checked_out, trim_check_outs
+from viveiro.settings import Settings
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, check_out_bytes=250)
+
+
+def check_out(settings: Settings, name: str, *, hours_ago: float, size: int = 100) -> Path:
+    folder = settings.cache_dir / name
+    folder.mkdir(parents=True)
+    (folder / "weights").write_bytes(bytes(size))
+    os.utime(folder, (time.time() - hours_ago * HOUR,) * 2)
+    return folder
+
+
+def test_those_not_used_for_longest_go_until_the_others_fit(settings):
+    oldest = check_out(settings, "models/a", hours_ago=9)
+    older = check_out(settings, "revisions/key/b", hours_ago=8)
+    newer = check_out(settings, "models/c", hours_ago=7)
+    assert trim_check_outs(settings) == 1
+    assert [folder.exists() for folder in (oldest, older, newer)] == [False, True, True]
+    assert trim_check_outs(settings) == 0
+
+
+def test_what_was_just_asked_for_stays_whatever_its_size(settings):
+    folder = check_out(settings, "models/a", hours_ago=9, size=1000)
+    assert is_checked_out(folder)
+    assert trim_check_outs(settings) == 0
+    assert folder.exists()
+
+
+def test_links_to_stored_content_take_no_room_and_stay(settings, tmp_path):
+    large = tmp_path / "large"
+    large.write_bytes(bytes(1000))
+    folder = check_out(settings, "models/a", hours_ago=9, size=0)
+    (folder / "linked").symlink_to(large)
+    os.utime(folder, (0, 0))
+    assert trim_check_outs(settings) == 0
+    assert folder.exists()
+
+
+def test_what_is_not_there_is_to_be_made(settings):
+    assert not is_checked_out(settings.cache_dir / "models" / "a")

@@ -1,0 +1,86 @@
+"""How much the repos of an account may hold: large files, each content once, however many repos have it.
+
+What git itself keeps is not counted: no file in it is large, and a push has a limit of its own.
+
+Counted is where a repo is given content, in the transaction that gives it and one at a time for each account: so however many
+uploads come at once, together they do not pass the limit. What was sent and then refused stays in the store until the next sweep,
+in no repo; before a client sends, `require_room` tells it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
+from viveiro.accounts.service import get_account, names_of, record
+from viveiro.accounts.types import Viewer
+from viveiro.errors import TooLarge
+from viveiro.hub import queries
+from viveiro.types import size_text
+
+
+class QuotaExceeded(TooLarge):
+    def __init__(self, owner: str, used: int, limit: int, more: int) -> None:
+        super().__init__(
+            "{owner} uses {used} of {limit}, and this takes {more} more. Delete repos or large files that nobody needs (to see them: "
+            "viveiro hub usage {owner}), or ask an administrator for a larger quota.",
+            owner=owner,
+            used=size_text(used),
+            limit=size_text(limit),
+            more=size_text(more),
+        )
+
+
+@contextmanager
+def within_quota(session: Session, owner_id: int, default: int | None) -> Iterator[None]:
+    """Around whatever gives repos of this account content, in a transaction that writes.
+
+    Args:
+        default: in bytes, for accounts without a quota of their own; None: no limit.
+
+    Raises:
+        QuotaExceeded: there is more than before, and more than allowed. The transaction is to be undone.
+    """
+    limit = queries.quota_of(session, owner_id, default)
+    if limit is None:
+        yield
+        return
+    queries.hold_account(session, owner_id)
+    before = queries.held_bytes(session, owner_id)
+    yield
+    after = queries.held_bytes(session, owner_id)
+    if after > max(limit, before):
+        raise _exceeded(session, owner_id, before, limit, after - before)
+
+
+def require_room(session: Session, owner_id: int, default: int | None, contents: Mapping[str, int]) -> None:
+    """Raises QuotaExceeded when these contents, sizes by sha256, cannot all be given to a repo of this account just now.
+
+    To be asked before they are sent. It reserves nothing.
+    """
+    limit = queries.quota_of(session, owner_id, default)
+    if limit is None:
+        return
+    held = queries.held_by(session, owner_id, contents)
+    more = sum(size for sha256, size in contents.items() if sha256 not in held)
+    used = queries.held_bytes(session, owner_id)
+    if more and used + more > limit:
+        raise _exceeded(session, owner_id, used, limit, more)
+
+
+def set_quota(session: Session, viewer: Viewer, name: str, limit: int | None) -> None:
+    """For a user or an organisation; None: as much as there is room."""
+    account = get_account(session, name)
+    queries.set_quota(session, account.id, limit)
+    record(session, viewer, "account.quota", account.name, bytes=limit)
+
+
+def clear_quota(session: Session, viewer: Viewer, name: str) -> None:
+    """The default holds again."""
+    account = get_account(session, name)
+    queries.clear_quota(session, account.id)
+    record(session, viewer, "account.quota", account.name, bytes="default")
+
+
+def _exceeded(session: Session, owner_id: int, used: int, limit: int, more: int) -> QuotaExceeded:
+    return QuotaExceeded(names_of(session, [owner_id]).get(owner_id, str(owner_id)), used, limit, more)
