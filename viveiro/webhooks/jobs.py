@@ -22,7 +22,7 @@ from viveiro.jobs.outbox import listener
 from viveiro.jobs.schedules import schedule
 from viveiro.jobs.types import Isolation
 from viveiro.locale import Sentence
-from viveiro.storage import LocalBlobStore
+from viveiro.storage import open_store
 from viveiro.types import RepoId, RepoKind, RepoRef, Visibility
 from viveiro.webhooks import queries
 from viveiro.webhooks.payloads import (
@@ -144,7 +144,7 @@ def told_repo(repo: Repo) -> ToldRepo:
 
 
 def _hub(job: JobContext) -> Hub:
-    return Hub(job.database, job.settings, LocalBlobStore(job.settings.storage_dir))
+    return Hub(job.database, job.settings, open_store(job.settings))
 
 
 def _find(job: JobContext, pk: int) -> Repo | None:
