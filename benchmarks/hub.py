@@ -15,14 +15,12 @@ import base64
 import json
 import os
 import secrets
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ["HF_HUB_DISABLE_XET"] = os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
@@ -32,10 +30,9 @@ import httpx
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from benchmarks import hub_lists
+from benchmarks.downloads import CLIENTS, rate, running_nginx
 from tests.live.running_server import TWO_USERS, RunningServer
-from tests.postgres import free_port
 
-CLIENTS = 4
 MIB = 2**20
 
 
@@ -68,42 +65,12 @@ def download(server: RunningServer, folder: Path, chosen: argparse.Namespace) ->
             file.write(secrets.token_bytes(MIB))
     api.upload_file(path_or_fileobj=str(source), path_in_repo="model.bin", repo_id="alice/big")
     ours, theirs = [], []
-    with _nginx(root, folder) as nginx:
+    with running_nginx(root, folder) as nginx:
         for _ in range(chosen.rounds):
-            theirs.append(_rate(f"{nginx}/model.bin", chosen.mebibytes))
-            ours.append(_rate(f"{server.url}/alice/big/resolve/main/model.bin", chosen.mebibytes))
-    rate, peer = statistics.median(ours), statistics.median(theirs)
-    print(f"download, {CLIENTS} clients: {rate:.0f} MiB/s, nginx {peer:.0f} MiB/s: {rate / peer:.2f}× (claim ≥ 0.6×)")
-
-
-def _rate(url: str, mebibytes: int) -> float:
-    began = time.perf_counter()
-    clients = [subprocess.Popen(["curl", "-sSf", "-o", os.devnull, url]) for _ in range(CLIENTS)]
-    assert [client.wait() for client in clients] == [0] * CLIENTS
-    return CLIENTS * mebibytes / (time.perf_counter() - began)
-
-
-@contextmanager
-def _nginx(root: Path, folder: Path) -> Iterator[str]:
-    program = shutil.which("nginx")
-    if program is None:
-        sys.exit("nginx is needed beside us: apt-get install -y nginx-light")
-    port = free_port()
-    configuration = folder / "nginx.conf"
-    configuration.write_text(
-        f"""daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log; worker_processes 2; user root;
-events {{ worker_connections 64; }}
-http {{ access_log off; sendfile on; tcp_nopush on; client_body_temp_path {folder}; proxy_temp_path {folder};
-fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
-server {{ listen 127.0.0.1:{port}; root {root}; }} }}"""
-    )
-    process = subprocess.Popen([program, "-c", configuration], stderr=subprocess.DEVNULL)
-    time.sleep(1)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
+            theirs.append(rate(f"{nginx}/model.bin", chosen.mebibytes))
+            ours.append(rate(f"{server.url}/alice/big/resolve/main/model.bin", chosen.mebibytes))
+    own, peer = statistics.median(ours), statistics.median(theirs)
+    print(f"download, {CLIENTS} clients: {own:.0f} MiB/s, nginx {peer:.0f} MiB/s: {own / peer:.2f}× (claim ≥ 0.6×)")
 
 
 def commit(server: RunningServer, folder: Path, chosen: argparse.Namespace) -> None:
