@@ -1,7 +1,8 @@
 """`make chaos`: kill everything at random while people work, then look for damage.
 
-Three writers do mixed hub operations through the official clients while jobs run and a killer sends SIGKILL to the supervisor,
-the web process, the worker and job children at random moments. An operation that was answered with success is *acknowledged*;
+Three writers do mixed hub operations through the official clients (commits, uploads by Xet and by LFS, pushes, pull requests and
+their merges, moves, copies, squashed history) while jobs run, content is swept, and a killer sends SIGKILL to the supervisor, the web
+process, the worker and job children at random moments. An operation that was answered with success is *acknowledged*;
 one that was cut off may have happened or not. Afterwards:
 
 - everything acknowledged is there, byte for byte, and nothing is there that nobody asked for;
@@ -14,6 +15,7 @@ same description, and is published once.
 
 import argparse
 import contextlib
+import io
 import itertools
 import os
 import random
@@ -30,16 +32,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+os.environ.setdefault(
+    "HF_XET_CLIENT_RETRY_MAX_DURATION", "20s"
+)  # else a client waits minutes for what the server forgot
 
 import httpx2  # what huggingface_hub speaks through
-from huggingface_hub import HfApi
+from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
 from tests.live.running_server import TWO_USERS, RunningServer, ServerDidNotStart
 from tests.live.uploading import descendants
-from viveiro.client import Client, ServerUnreachable
+from tests.live.xet import by_xet
+from viveiro.client import Client, Refused, ServerUnreachable
 from viveiro.training.reproducing import compare
 
 Key = TypeVar("Key")
@@ -48,8 +53,10 @@ Value = TypeVar("Value")
 WRITERS = 3
 VICTIMS = ["supervisor", "web", "worker", "job"]
 ENDED = {"succeeded", "failed", "cancelled"}
-CUT_OFF = (OSError, httpx2.HTTPError, HfHubHTTPError, subprocess.CalledProcessError)
-"""What a client raises when its server dies under it, or comes back and no longer knows the request."""
+CUT_OFF = (OSError, RuntimeError, httpx2.HTTPError, HfHubHTTPError, subprocess.CalledProcessError)
+"""What a client raises when its server dies under it, or comes back and no longer knows the request. hf-xet: RuntimeError."""
+SERVER_GONE = (OSError, ValueError, KeyError, ServerUnreachable)
+"""What our own client raises when the server is dead, or its server.json not yet complete."""
 QUICK_SETTINGS = {
     "VIVEIRO_JOB_LEASE": "PT3S",
     "VIVEIRO_JOB_HEARTBEAT": "PT0.5S",
@@ -91,18 +98,24 @@ class Writer:
         self.api = HfApi(endpoint=server.url, token=server.token("alice"))
         self.git_url = server.url.replace("http://", f"http://alice:{server.token('alice')}@")
         self.repo = f"alice/chaos-{number}"
+        self.shared = random.Random(0).randbytes(300_000)
         self.expected, self.chance, self.folder = expected, chance, folder
         self.api.create_repo(self.repo)
 
     def work(self, operations: int) -> None:
         kinds: list[Callable[[int], None]] = [
             self.commit,
-            self.commit_large,
+            self.commit_by_xet,
             self.push,
+            self.propose_and_merge,
             self.delete,
             self.branch,
+            self.create_and_move,
+            self.commit_by_lfs,
             self.tag,
             self.create_and_delete,
+            self.squash,
+            self.duplicate,
         ]
         for number in range(operations):
             self._wait_for_server()
@@ -119,12 +132,53 @@ class Writer:
     def commit(self, number: int) -> None:
         self._upload(f"notes/{number}.txt", self.chance.randbytes(200).hex().encode())
 
-    def commit_large(self, number: int) -> None:
-        self._upload(f"weights-{number}.bin", self.chance.randbytes(300_000))
+    def commit_by_xet(self, number: int) -> None:
+        """Half of it is what was sent before, so that files share xorbs."""
+        self._upload(f"weights-{number}.bin", self.shared + self.chance.randbytes(300_000))
 
-    def _upload(self, path: str, content: bytes) -> None:
+    def commit_by_lfs(self, number: int) -> None:
+        """As clients send what they are given as an open file."""
+        self._upload(f"stream-{number}.bin", self.shared + self.chance.randbytes(300_000), io.BytesIO)
+
+    def _upload(self, path: str, content: bytes, wrapped: Callable[[bytes], Any] = bytes) -> None:
         with self.expected.change(self.expected.files, (self.repo, path), None, sha256(content).hexdigest()):
-            self.api.upload_file(path_or_fileobj=content, path_in_repo=path, repo_id=self.repo)
+            self.api.upload_file(path_or_fileobj=wrapped(content), path_in_repo=path, repo_id=self.repo)
+
+    def propose_and_merge(self, number: int) -> None:
+        path, content = f"proposed/{number}.bin", self.shared + self.chance.randbytes(50_000)
+        opened = None
+        with contextlib.suppress(*CUT_OFF):
+            added = [CommitOperationAdd(path, content)]
+            opened = self.api.create_commit(self.repo, added, commit_message=f"propose {number}", create_pr=True).pr_num
+        if opened is not None:
+            with self.expected.change(self.expected.files, (self.repo, path), None, sha256(content).hexdigest()):
+                self.api.merge_pull_request(self.repo, opened)
+
+    def create_and_move(self, number: int) -> None:
+        """The old name leads to the new one, so that it exists before and after."""
+        name = f"{self.repo}-{number}"
+        with self.expected.change(self.expected.repos, name, False, True):
+            self.api.create_repo(name)
+        if self.expected.repos[name] == {True}:
+            with self.expected.change(self.expected.repos, f"{name}-moved", False, True):
+                self.api.move_repo(name, f"{name}-moved")
+
+    def duplicate(self, number: int) -> None:
+        name = f"{self.repo}-{number}"
+        with self.expected.change(self.expected.repos, name, False, True):
+            self.api.duplicate_repo(self.repo, name)
+        if self.expected.repos[name] == {True}:
+            with self.expected.lock:
+                mine = {
+                    path: set(content) for (repo, path), content in self.expected.files.items() if repo == self.repo
+                }
+                self.expected.files.update({(name, path): content for path, content in mine.items()})
+
+    def squash(self, number: int) -> None:
+        """It changes no file. Whether it happened, nobody asks."""
+        with contextlib.suppress(*CUT_OFF):
+            self.api.super_squash_history(self.repo, commit_message=f"squash {number}")
+            self.expected.acknowledged += 1
 
     def push(self, number: int) -> None:
         path, content = f"pushed/{number}.txt", self.chance.randbytes(50).hex()
@@ -260,6 +314,23 @@ class Jobs:
         return until_all_ended(self.server, "/api/v1/jobs", kind="dataset-import")
 
 
+class Sweeps:
+    """Of content that nobody uses, and of what came by LFS into xorbs, while others upload it."""
+
+    def __init__(self, server: RunningServer, count: int) -> None:
+        self.server, self.count = server, count
+
+    def work(self) -> None:
+        for _ in range(self.count):
+            try:
+                with contextlib.suppress(*SERVER_GONE), self.server.client() as client:
+                    client.post("/api/v1/hub/gc", {})
+            except Refused as refused:
+                if refused.http_status != 401:  # a token is the server's own, which died since it was read
+                    raise
+            time.sleep(1)
+
+
 class Runs:
     """Small models, trained while everything dies. What each must come to is found out before, in peace."""
 
@@ -333,7 +404,7 @@ def until_acknowledged(server: RunningServer, start: Callable[[Client, int], str
         try:
             with server.client("alice") as client:
                 return start(client, attempt)
-        except (OSError, ValueError, KeyError, ServerUnreachable):  # dead, or its server.json not yet complete
+        except SERVER_GONE:
             time.sleep(0.3)
     raise AssertionError("it was never acknowledged")
 
@@ -342,7 +413,7 @@ def until_all_ended(server: RunningServer, path: str, seconds: float = 600, **fi
     deadline = time.monotonic() + seconds
     found: list[dict[str, Any]] = []
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, ValueError, KeyError, ServerUnreachable), server.client("alice") as client:
+        with contextlib.suppress(*SERVER_GONE), server.client("alice") as client:
             found = list(client.pages(path, **filters))
             if all(each["state"] in ENDED for each in found):
                 return found
@@ -355,13 +426,13 @@ def run_chaos(
 ) -> dict[str, object]:
     """Raises AssertionError at the first damage; otherwise says what was done."""
     expected, chance = Expectation(), random.Random(seed)
-    with RunningServer(folder / "data", _settings(database_url)) as server:
+    with by_xet(), RunningServer(folder / "data", _settings(database_url)) as server:
         server.seed(TWO_USERS)
         writers = [Writer(server, number, expected, random.Random(seed + number), folder) for number in range(WRITERS)]
-        work = Jobs(server, jobs, folder)
+        work, sweeps = Jobs(server, jobs, folder), Sweeps(server, jobs)
         killer = Killer(server, chance, pause)
         share = operations // WRITERS + 1
-        _run_while([*(lambda writer=writer: writer.work(share) for writer in writers), work.work], killer)
+        _run_while([*(lambda writer=writer: writer.work(share) for writer in writers), work.work, sweeps.work], killer)
         ended = work.wait()
         assert len(work.acknowledged) == jobs
         assert set(work.acknowledged) <= {job["id"] for job in ended}
@@ -445,9 +516,10 @@ def check_hub(server: RunningServer, expected: Expectation) -> None:
             assert owner != repo or (ref in present) in possible, (repo, ref)
     for repo in {repo for repo, _ in expected.files}:
         known = {path for owner, path in expected.files if owner == repo}
-        assert set(api.list_repo_files(repo)) <= known | {".gitattributes"}
+        found = set(api.list_repo_files(repo))
+        assert found <= known | {".gitattributes"}, (repo, found - known)
     with server.client() as client:
-        report = client.post("/api/v1/hub/fsck", {"repair": False})
+        report = client.post("/api/v1/hub/fsck", {"repair": False, "deep": True})
     assert report["clean"], report["findings"]
 
 

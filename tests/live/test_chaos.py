@@ -9,7 +9,7 @@ from tests.chaos import WRITERS, run_chaos, run_training_chaos
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_nothing_acknowledged_is_lost_whatever_is_killed(kind, tmp_path, request):
     database_url = request.getfixturevalue("postgres_url") if kind == "postgres" else None
-    result = run_chaos(tmp_path, operations=7 * WRITERS, jobs=3, pause=1.5, seed=3, database_url=database_url)
+    result = run_chaos(tmp_path, operations=11 * WRITERS, jobs=3, pause=1.5, seed=3, database_url=database_url)
     assert result["jobs"] >= 3
     assert result["acknowledged"] > 0
     assert sum(result["killed"].values()) >= 3

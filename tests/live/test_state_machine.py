@@ -1,5 +1,6 @@
-"""Random commits, branches, tags, pull requests, merges and deletions, through the API and git, against a model in memory."""
+"""Random commits, uploads, branches, tags, pull requests, merges and deletions, by API, Xet and git, against a model in memory."""
 
+import random
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from hypothesis.stateful import (
 )
 
 from tests.live.conftest import Git
+from tests.live.xet import by_xet
 
 _repos = count(1)
 
@@ -88,6 +90,14 @@ class AHub(RuleBasedStateMachine):
         added = [CommitOperationAdd(path, content) for path, content in files.items()]
         self.api.create_commit(self.repo, added, commit_message="api", revision=branch)
         self._wrote(branch, {**self.heads[branch], **files})
+
+    @rule(branch=branches, path=PATHS, parts=st.lists(st.integers(0, 5), min_size=1, max_size=4))
+    def upload_by_xet(self, branch: str, path: str, parts: list[int]) -> None:
+        """Of parts that other files have too, so that they share chunks."""
+        content = b"".join(random.Random(part).randbytes(150_000) for part in parts)
+        with by_xet():
+            self.api.upload_file(path_or_fileobj=content, path_in_repo=path, repo_id=self.repo, revision=branch)
+        self._wrote(branch, {**self.heads[branch], path: content})
 
     @rule(branch=branches, files=st.dictionaries(PATHS, SMALL | BINARY, min_size=1, max_size=3))
     def push_with_git(self, branch: str, files: Files) -> None:

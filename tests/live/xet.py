@@ -1,13 +1,16 @@
 """Xet on the wire, without the reference client: for what it would never send."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+from huggingface_hub import constants
 
 from tests.live.running_server import RunningServer
 from tests.xet import Packed
@@ -94,3 +97,13 @@ def commit_file(server: RunningServer, user: str, repo: str, path: str, oid: str
     )
     headers = {"Authorization": f"Bearer {server.token(user)}", "Content-Type": "application/x-ndjson"}
     return httpx.post(f"{server.url}/api/models/{repo}/commit/main", content=lines, headers=headers)
+
+
+@contextlib.contextmanager
+def by_xet() -> Iterator[None]:
+    """The official client in this process sends large files as it does with nothing set."""
+    before, constants.HF_HUB_DISABLE_XET = constants.HF_HUB_DISABLE_XET, False
+    try:
+        yield
+    finally:
+        constants.HF_HUB_DISABLE_XET = before
