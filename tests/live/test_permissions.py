@@ -92,7 +92,7 @@ ABOUT_A_REPO: dict[str, Request] = {
     "GET /api/{kind}/{namespace}/{name}/lfs-files": NOTHING,
     "POST /api/{kind}/{namespace}/{name}/lfs-files/duplicate": (
         "",
-        {"json": {"target": {"type": "model", "name": "bob/copies"}, "files": [{"sha256": OID}]}},
+        {"json": {"target": {"type": "model", "name": "alice/elsewhere"}, "files": [{"sha256": OID}]}},
     ),
     "GET /api/{kind}/{namespace}/{name}/treesize/{rest}": ("main", {}),
     "GET /api/{kind}/{namespace}/{name}/compare/{rest}": ("main..main", {}),
