@@ -116,6 +116,7 @@ PAGES = (
     PageRow("/datasets/{site.dataset}/discussions"),
     PageRow("/{site.discussed}/discussions/new", who="bob"),
     PageRow("/datasets/{site.dataset}/discussions/new"),
+    PageRow("/datasets/{site.dataset}/discussions/{site.question}"),
     PageRow("/{site.discussed}/discussions/1"),
     PageRow("/{site.discussed}/discussions/2"),
     PageRow("/{site.discussed}/discussions/2?view=changes"),

@@ -180,6 +180,14 @@ class Site:
         return str(self.hub("alice").dataset_info(self.dataset).sha)
 
     @cached_property
+    def question(self) -> int:
+        """The number of a discussion of the dataset's."""
+        asked = self.hub("bob").create_discussion(
+            self.dataset, title="Who wrote the tickets?", description="People, or *models*?", repo_type="dataset"
+        )
+        return asked.num
+
+    @cached_property
     def discussed(self) -> str:
         """A model whose repo has a discussion (1), a pull request to be merged (2), one in conflict (3), a draft (4), merged (5)."""
         alice, bob = self.hub("alice"), self.hub("bob")
