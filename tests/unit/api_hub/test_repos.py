@@ -408,8 +408,7 @@ class TestTheRest:
         [
             "GET /api/models/alice/m/leaderboard",
             "POST /api/spaces/alice/m/secrets",
-            "GET /api/collections/x",
-            "POST /api/settings/webhooks",
+            "GET /api/buckets/alice/b",
             "GET /api/jobs/alice",
             "GET /oauth/authorize",
         ],
