@@ -178,7 +178,7 @@ def filled(route: str) -> str:
         "rest:path": "main/a",
     }.items():
         route = route.replace(f"{{{field}}}", value)
-    return re.sub(r"\{\w+\}", "0", route)
+    return re.sub(r"\{\w+(:int)?\}", "0", route)
 
 
 class TestOtherSites:

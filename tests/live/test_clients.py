@@ -69,7 +69,8 @@ class TestReposComeAndGo:
         name = f"alice/life-of-a-{repo_type}"
         url = alice.create_repo(name, repo_type=repo_type, space_sdk="static" if repo_type == "space" else None)
         assert (url.repo_id, url.repo_type) == (name, repo_type)
-        assert alice.list_repo_files(name, repo_type=repo_type) == [".gitattributes"]
+        says_its_sdk = ["README.md"] if repo_type == "space" else []
+        assert alice.list_repo_files(name, repo_type=repo_type) == [".gitattributes", *says_its_sdk]
         assert [commit.title for commit in alice.list_repo_commits(name, repo_type=repo_type)] == ["initial commit"]
         alice.delete_repo(name, repo_type=repo_type)
         assert not alice.repo_exists(name, repo_type=repo_type)

@@ -5,7 +5,15 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.unit.hub.house import House, joined, run
-from viveiro.errors import AlreadyExists, Conflict, EntryNotFound, Forbidden, InvalidName, RevisionNotFound
+from viveiro.errors import (
+    AlreadyExists,
+    Conflict,
+    EntryNotFound,
+    Forbidden,
+    InvalidInput,
+    InvalidName,
+    RevisionNotFound,
+)
 from viveiro.hub.service import Hub
 from viveiro.hub.types import AddFile, AddLfsFile, DeleteFile, Repo
 
@@ -241,7 +249,7 @@ class TestRefs:
         ],
     )
     def test_have_names_that_git_and_clients_can_tell_apart(self, house: House, repo: Repo, name: str) -> None:
-        with pytest.raises(InvalidName):
+        with pytest.raises(InvalidInput):
             house.hub.create_branch(house.alice, repo, name)
         with pytest.raises(InvalidName):
             house.hub.create_tag(house.alice, repo, name, "main")
