@@ -156,7 +156,7 @@ class TestAWriterKilled:
             "after:viveiro.hub.service.create_bare_repository",
             "before:viveiro.hub.queries.insert_repo",
             "after:viveiro.hub.queries.write_index",
-            "after:viveiro.hub.service.Hub._register",
+            "before:viveiro.hub.service.Hub.get_repo",
         ],
     )
     def test_while_creating_a_repo(self, house: House, database_url: str, point: str) -> None:
