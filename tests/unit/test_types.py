@@ -48,7 +48,8 @@ class TestRepoId:
 
 def test_the_address_of_a_model_has_no_prefix():
     repo_id = RepoId("alice", "x")
-    assert [RepoRef(kind, repo_id).url_path for kind in RepoKind] == ["alice/x", "datasets/alice/x", "spaces/alice/x"]
+    paths = [RepoRef(kind, repo_id).url_path for kind in RepoKind]
+    assert paths == ["alice/x", "datasets/alice/x", "spaces/alice/x", "kernels/alice/x"]
 
 
 def test_a_name_of_96_characters_is_the_longest():
