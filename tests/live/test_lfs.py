@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
 
 from tests.live.conftest import MakeRepo
 from tests.live.lfs import Lfs
@@ -92,9 +93,13 @@ class TestWhoMay:
             assert Lfs(server.url, server.token("bob")).ask(repo, "download", wanted).status_code == 404
             assert Lfs(server.url, None).ask(repo, "download", wanted).status_code == 401
 
-    def test_a_reader_may_not_upload(self, server: RunningServer, repo: str) -> None:
-        answer = Lfs(server.url, server.token("bob")).ask(repo, "upload", [{"oid": "a" * 64, "size": 1}])
-        assert answer.status_code == 403
+    def test_a_reader_uploads_what_they_propose(self, server: RunningServer, bob: HfApi, repo: str) -> None:
+        """And can commit it to no branch."""
+        wanted = [{"oid": "a" * 64, "size": 1}]
+        assert Lfs(server.url, server.token("bob")).ask(repo, "upload", wanted).status_code == 200
+        with pytest.raises(HfHubHTTPError) as refused:
+            bob.upload_file(path_or_fileobj=b"\0large", path_in_repo="weights.bin", repo_id=repo)
+        assert refused.value.response.status_code == 403
 
     @pytest.mark.parametrize("harm", [lambda link: link[:-1], lambda link: link.replace(".", "x."), lambda _: "x"])
     def test_a_changed_link_is_worth_nothing(self, lfs: Lfs, repo: str, content: bytes, harm: Any) -> None:

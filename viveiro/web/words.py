@@ -40,6 +40,7 @@ JOB_KINDS: Final = {
     "incoming-sweep": Sentence("Delete abandoned uploads"),
     "hub-count": Sentence("Count what the hub holds"),
     "hub-sweep": Sentence("Delete what the hub no longer needs"),
+    "hub-pack": Sentence("Keep large files in chunks that others share"),
     "hub-find-pickles": Sentence("Look for pickles in a push"),
     "hub-scan": Sentence("Scan pickles"),
     "hub-repack": Sentence("Pack repositories anew"),
