@@ -171,4 +171,4 @@ class TestCheck:
         viveiro.printed("datasets", "import", tmp_path / "t.csv", "--name", "alice/bare", "--unlabelled")
         done = viveiro("datasets", "check", "alice/bare")
         assert done.returncode == 1
-        assert "error: No column holds labels" in done.stdout
+        assert "error: No column looks like labels" in done.stdout

@@ -22,14 +22,21 @@ def one() -> bytes:
     return os.urandom(MiB)
 
 
+@pytest.fixture(scope="module")
+def nina(server: RunningServer) -> HfApi:
+    """Who has nothing from other tests, so that all of it can be counted."""
+    server.seed({"users": [{"name": "nina"}], "tokens": [{"key": "NINA", "user": "nina"}]})
+    return HfApi(endpoint=server.url, token=server.token("nina"))
+
+
 @pytest.fixture
-def quota(server: RunningServer, bob: HfApi) -> Iterator[str]:
-    """Bob may hold 3 MiB, of which his one repo takes none yet."""
+def quota(server: RunningServer, nina: HfApi) -> Iterator[str]:
+    """Nina may hold 3 MiB, of which his one repo takes none yet."""
     with server.client() as administrator:
-        administrator.put("/api/v1/accounts/bob/quota", {"bytes": 3 * MiB})
-        yield bob.create_repo("bob/limited", exist_ok=True).repo_id
-        bob.delete_repo("bob/limited")
-        administrator.delete("/api/v1/accounts/bob/quota")
+        administrator.put("/api/v1/accounts/nina/quota", {"bytes": 3 * MiB})
+        yield nina.create_repo("nina/limited", exist_ok=True).repo_id
+        nina.delete_repo("nina/limited")
+        administrator.delete("/api/v1/accounts/nina/quota")
 
 
 def large(content: bytes, name: str) -> CommitOperationAdd:
@@ -37,32 +44,32 @@ def large(content: bytes, name: str) -> CommitOperationAdd:
 
 
 class TestQuota:
-    def test_what_does_not_fit_is_refused_with_figures_and_a_way_out(self, bob: HfApi, quota: str, one: bytes) -> None:
-        bob.upload_file(path_or_fileobj=one, path_in_repo="a.bin", repo_id=quota)
+    def test_what_does_not_fit_is_refused_with_figures_and_a_way_out(self, nina: HfApi, quota: str, one: bytes) -> None:
+        nina.upload_file(path_or_fileobj=one, path_in_repo="a.bin", repo_id=quota)
         with pytest.raises(
-            HfHubHTTPError, match=r"bob uses 1\.0 MiB of 3\.0 MiB, and this takes 2\.5 MiB more"
+            HfHubHTTPError, match=r"nina uses 1\.0 MiB of 3\.0 MiB, and this takes 2\.5 MiB more"
         ) as caught:
-            bob.upload_file(path_or_fileobj=os.urandom(5 * MiB // 2), path_in_repo="b.bin", repo_id=quota)
+            nina.upload_file(path_or_fileobj=os.urandom(5 * MiB // 2), path_in_repo="b.bin", repo_id=quota)
         assert caught.value.response.status_code == 413
-        assert bob.list_repo_files(quota) == [".gitattributes", "a.bin"]
+        assert nina.list_repo_files(quota) == [".gitattributes", "a.bin"]
 
     def test_it_is_said_in_the_readers_language(self, server: RunningServer, quota: str) -> None:
-        lfs = Lfs(server.url, server.token("bob"))
+        lfs = Lfs(server.url, server.token("nina"))
         body = {"operation": "upload", "transfers": ["basic"], "objects": [{"oid": "a" * 64, "size": 4 * MiB}]}
         headers = {"Authorization": f"Bearer {lfs.token}", "Accept-Language": "pt-BR"}
         answer = httpx.post(f"{server.url}/{quota}.git/info/lfs/objects/batch", json=body, headers=headers)
         assert answer.status_code == 413
-        assert "bob usa 0 B de 3.0 MiB" in answer.json()["message"]
+        assert "nina usa 0 B de 3.0 MiB" in answer.json()["message"]
 
-    def test_the_same_content_in_another_repo_counts_once(self, bob: HfApi, quota: str, one: bytes) -> None:
-        bob.create_repo("bob/second", exist_ok=True)
-        for repo in (quota, "bob/second"):
+    def test_the_same_content_in_another_repo_counts_once(self, nina: HfApi, quota: str, one: bytes) -> None:
+        nina.create_repo("nina/second", exist_ok=True)
+        for repo in (quota, "nina/second"):
             operations = [large(one, "a"), large(one + b"2", "b")]
-            bob.create_commit(repo, operations, commit_message="Two of three")
-        bob.delete_repo("bob/second")
+            nina.create_commit(repo, operations, commit_message="Two of three")
+        nina.delete_repo("nina/second")
 
     def test_uploads_at_once_do_not_pass_it_together(self, server: RunningServer, quota: str) -> None:
-        lfs = Lfs(server.url, server.token("bob"))
+        lfs = Lfs(server.url, server.token("nina"))
         contents = [os.urandom(MiB) for _ in range(6)]
         uploads = [(content, lfs.actions(quota, content)["upload"]["href"]) for content in contents]
         with ThreadPoolExecutor(6) as threads:
@@ -70,75 +77,75 @@ class TestQuota:
         assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 413, 413, 413]
 
     def test_git_is_told_by_its_push(
-        self, bob: HfApi, server: RunningServer, git: Git, quota: str, tmp_path: Path
+        self, nina: HfApi, server: RunningServer, git: Git, quota: str, tmp_path: Path
     ) -> None:
-        folder = git.clone(quota, tmp_path / "clone", user="bob")
+        folder = git.clone(quota, tmp_path / "clone", user="nina")
         (folder / "big.bin").write_bytes(os.urandom(4 * MiB))
         git.commit(folder)
         pushed = git.attempt("push", "origin", "HEAD", folder=folder)
         assert pushed.returncode != 0
-        assert "bob uses 0 B of 3.0 MiB" in pushed.stderr + pushed.stdout
+        assert "nina uses 0 B of 3.0 MiB" in pushed.stderr + pushed.stdout
 
     def test_a_smaller_quota_leaves_what_is_there_usable(
-        self, bob: HfApi, server: RunningServer, quota: str, one: bytes
+        self, nina: HfApi, server: RunningServer, quota: str, one: bytes
     ) -> None:
-        bob.upload_file(path_or_fileobj=one, path_in_repo="a.bin", repo_id=quota)
+        nina.upload_file(path_or_fileobj=one, path_in_repo="a.bin", repo_id=quota)
         with server.client() as administrator:
-            administrator.put("/api/v1/accounts/bob/quota", {"bytes": 0})
-        bob.upload_file(path_or_fileobj=one, path_in_repo="renamed.bin", repo_id=quota)
-        assert "renamed.bin" in bob.list_repo_files(quota)
+            administrator.put("/api/v1/accounts/nina/quota", {"bytes": 0})
+        nina.upload_file(path_or_fileobj=one, path_in_repo="renamed.bin", repo_id=quota)
+        assert "renamed.bin" in nina.list_repo_files(quota)
 
     def test_only_an_administrator_sets_it(self, server: RunningServer, quota: str) -> None:
-        headers = {"Authorization": f"Bearer {server.token('bob')}"}
-        url = f"{server.url}/api/v1/accounts/bob/quota"
+        headers = {"Authorization": f"Bearer {server.token('nina')}"}
+        url = f"{server.url}/api/v1/accounts/nina/quota"
         assert httpx.put(url, json={"bytes": None}, headers=headers).status_code == 403
         assert httpx.delete(url, headers=headers).status_code == 403
 
 
 class TestUsage:
     def test_a_namespace_counts_once_what_its_repos_share(
-        self, server: RunningServer, bob: HfApi, quota: str, one: bytes
+        self, server: RunningServer, nina: HfApi, quota: str, one: bytes
     ) -> None:
-        bob.create_repo("bob/private", private=True, exist_ok=True)
-        for repo in (quota, "bob/private"):
-            bob.upload_file(path_or_fileobj=one, path_in_repo="a.bin", repo_id=repo)
-        with server.client("bob") as client:
-            (told,) = client.get("/api/v1/hub/usage", namespace="bob")
+        nina.create_repo("nina/private", private=True, exist_ok=True)
+        for repo in (quota, "nina/private"):
+            nina.upload_file(path_or_fileobj=one, path_in_repo="a.bin", repo_id=repo)
+        with server.client("nina") as client:
+            (told,) = client.get("/api/v1/hub/usage", namespace="nina")
         large = {repo["repo"]: repo["large"] for repo in told["repos"]}
-        assert large["bob/limited"] == large["bob/private"] == MiB
+        assert large["nina/limited"] == large["nina/private"] == MiB
         assert told["large"] < sum(large.values())
         assert told["limit"] == 3 * MiB
         assert all(repo["git"] > 0 for repo in told["repos"])
-        bob.delete_repo("bob/private")
+        nina.delete_repo("nina/private")
 
-    def test_the_official_client_lists_what_repos_take(self, bob: HfApi, quota: str, one: bytes) -> None:
-        bob.upload_file(path_or_fileobj=one, path_in_repo="a.bin", repo_id=quota)
-        found = {repo.id: repo for repo in bob.list_user_repos()}
+    def test_the_official_client_lists_what_repos_take(self, nina: HfApi, quota: str, one: bytes) -> None:
+        nina.upload_file(path_or_fileobj=one, path_in_repo="a.bin", repo_id=quota)
+        found = {repo.id: repo for repo in nina.list_user_repos()}
         assert found[quota].type == "model"
-        assert found[quota].storage == MiB == bob.model_info(quota, expand=["usedStorage"]).used_storage
+        assert found[quota].storage == MiB == nina.model_info(quota, expand=["usedStorage"]).used_storage
         assert 0 < found[quota].storage_percent <= 100
 
-    def test_an_organisations_is_for_its_members(self, alice: HfApi, bob: HfApi) -> None:
+    def test_an_organisations_is_for_its_members(self, alice: HfApi, nina: HfApi) -> None:
         alice.create_repo("acai/counted", exist_ok=True)
         assert "acai/counted" in [repo.id for repo in alice.list_user_repos(namespace="acai")]
         with pytest.raises(HfHubHTTPError) as caught:
-            list(bob.list_user_repos(namespace="acai"))
+            list(nina.list_user_repos(namespace="acai"))
         assert caught.value.response.status_code == 403
 
     def test_nobody_reads_anothers(self, server: RunningServer, quota: str) -> None:
         headers = {"Authorization": f"Bearer {server.token('alice')}"}
-        answer = httpx.get(f"{server.url}/api/v1/hub/usage", params={"namespace": "bob"}, headers=headers)
+        answer = httpx.get(f"{server.url}/api/v1/hub/usage", params={"namespace": "nina"}, headers=headers)
         assert answer.status_code == 403
         everything = httpx.get(f"{server.url}/api/v1/hub/usage", headers=headers).json()
-        assert "bob" not in [each["namespace"] for each in everything]
+        assert "nina" not in [each["namespace"] for each in everything]
         assert httpx.get(f"{server.url}/api/settings/repositories").status_code == 401
 
 
 class TestGc:
     def test_it_says_what_goes_and_what_stays_and_runs_as_a_job(
-        self, server: RunningServer, bob: HfApi, quota: str, one: bytes
+        self, server: RunningServer, nina: HfApi, quota: str, one: bytes
     ) -> None:
-        bob.upload_file(path_or_fileobj=one, path_in_repo="a.bin", repo_id=quota)
+        nina.upload_file(path_or_fileobj=one, path_in_repo="a.bin", repo_id=quota)
         with server.client() as administrator:
             plan = administrator.get("/api/v1/hub/gc")
             assert set(plan) == {"unused", "recent", "used"}
