@@ -13,6 +13,9 @@ from viveiro.db import Base, Database
 
 os.environ["VIVEIRO_LANGUAGE"] = "en"  # tests read English, whatever their developer speaks
 
+collect_ignore = ["conformance/suite"]
+"""It is copied among the official client's own tests, and can be read only there."""
+
 REQUIRED = frozenset(filter(None, os.environ.get("VIVEIRO_REQUIRE", "").split(",")))
 """Real components whose absence is a failure, not a skip: set by CI."""
 
