@@ -39,6 +39,15 @@ def quota(server: RunningServer, nina: HfApi) -> Iterator[str]:
         administrator.delete("/api/v1/accounts/nina/quota")
 
 
+@pytest.fixture
+def heavy(alice: HfApi) -> Iterator[str]:
+    """Alice's, who has no limit: a repo that is more than others may hold."""
+    repo = alice.create_repo("alice/heavy").repo_id
+    alice.upload_file(path_or_fileobj=os.urandom(4 * MiB), path_in_repo="heavy.bin", repo_id=repo)
+    yield repo
+    alice.delete_repo(alice.model_info(repo).id)
+
+
 def large(content: bytes, name: str) -> CommitOperationAdd:
     return CommitOperationAdd(f"{name}.bin", content)
 
@@ -94,6 +103,29 @@ class TestQuota:
             administrator.put("/api/v1/accounts/nina/quota", {"bytes": 0})
         nina.upload_file(path_or_fileobj=one, path_in_repo="renamed.bin", repo_id=quota)
         assert "renamed.bin" in nina.list_repo_files(quota)
+
+    def test_what_another_repo_has_is_not_given_past_it(
+        self, alice: HfApi, nina: HfApi, quota: str, heavy: str
+    ) -> None:
+        (file,) = [each for each in alice.list_repo_tree(heavy) if each.path == "heavy.bin"]
+        answer = httpx.post(
+            f"{alice.endpoint}/api/models/{heavy}/lfs-files/duplicate",
+            json={"target": {"type": "model", "name": quota}, "files": [{"sha256": file.lfs.sha256}]},
+            headers={"Authorization": f"Bearer {nina.token}"},
+        )
+        assert answer.status_code == 413
+        assert nina.model_info(quota, expand=["usedStorage"]).used_storage == 0
+
+    def test_a_repo_moves_only_where_there_is_room(self, server: RunningServer, alice: HfApi, heavy: str) -> None:
+        with server.client() as administrator:
+            administrator.put("/api/v1/accounts/acai/quota", {"bytes": MiB})
+            with pytest.raises(HfHubHTTPError, match="acai uses") as caught:
+                alice.move_repo(heavy, "acai/heavy")
+            administrator.delete("/api/v1/accounts/acai/quota")
+        assert caught.value.response.status_code == 413
+        assert alice.model_info(heavy).id == heavy
+        alice.move_repo(heavy, "acai/heavy")
+        assert alice.model_info("acai/heavy").id == "acai/heavy"
 
     def test_only_an_administrator_sets_it(self, server: RunningServer, quota: str) -> None:
         headers = {"Authorization": f"Bearer {server.token('nina')}"}

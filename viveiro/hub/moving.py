@@ -7,6 +7,7 @@ from viveiro.accounts.types import Viewer
 from viveiro.db import utc_now
 from viveiro.errors import AlreadyExists, RepoNotFound
 from viveiro.hub import queries
+from viveiro.hub.quotas import within_quota
 from viveiro.hub.service import Hub, repo_changed
 from viveiro.hub.types import Repo
 from viveiro.jobs.outbox import publish
@@ -20,6 +21,7 @@ def move_repo(hub: Hub, viewer: Viewer, ref: RepoRef, target: RepoId) -> Repo:
         RepoNotFound: also where `ref` is a name from before an earlier move.
         Forbidden: the viewer does not administer the repo, or may not create in that namespace.
         AlreadyExists: the name is taken; `url` is the path of the one that has it.
+        QuotaExceeded: the namespace has no room for its large files.
     """
     repo = hub.get_repo(viewer, ref, Action.ADMIN)
     with hub.database.read() as session:
@@ -30,8 +32,9 @@ def move_repo(hub: Hub, viewer: Viewer, ref: RepoRef, target: RepoId) -> Repo:
         raise _taken(holder.ref)
     try:
         with hub.database.write() as session:
-            if not queries.rename_repo(session, repo, moved, owner_id=owner.id, at=utc_now()):
-                raise RepoNotFound(ref.repo_id, ref.kind)
+            with within_quota(session, owner.id, hub.settings.storage_quota_bytes):
+                if not queries.rename_repo(session, repo, moved, owner_id=owner.id, at=utc_now()):
+                    raise RepoNotFound(ref.repo_id, ref.kind)
             move_grants(session, repo.name, str(moved.repo_id), keep=queries.name_is_shared(session, repo))
             record(session, viewer, "repo.move", str(repo.ref), to=str(moved))
             publish(session, repo_changed(repo, "move", viewer, moved_to=moved.repo_id))

@@ -496,7 +496,8 @@ class Hub:
         _require(viewer, Action.WRITE, target)
         with self.database.write() as session:
             sizes = queries.granted_sizes(session, source.pk, oids)
-            queries.grant(session, target.pk, sizes, copied_from=queries.is_repo(source.pk))
+            with within_quota(session, target.owner_id, self.settings.storage_quota_bytes):
+                queries.grant(session, target.pk, sizes, copied_from=queries.is_repo(source.pk))
         return set(sizes)
 
     # Pushes by git ----------------------------------------------------------------------------------------------------
