@@ -1,8 +1,10 @@
 """Files of a revision: what a path is, how large, and its bytes, whether git holds them or the blob store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from io import SEEK_CUR, SEEK_END, SEEK_SET, BufferedReader, RawIOBase
 from itertools import islice
+from typing import Any, Final
 
 import pygit2
 
@@ -11,6 +13,9 @@ from viveiro.hub.lfs import may_be_pointer, parse_pointer
 from viveiro.hub.trees import TreeItem, find, tree_of, walk
 from viveiro.hub.types import CommitSummary, LfsPointer, TreeEntry
 from viveiro.storage import BlobStore
+
+WINDOW_BYTES: Final = 2**20
+"""Asked for at once by whoever reads here and there."""
 
 
 def describe(git: pygit2.Repository, path: str, item: TreeItem) -> TreeEntry:
@@ -34,6 +39,46 @@ def content_of(
     if entry.lfs is not None:
         return blobs.read(entry.lfs.oid, start, stop)
     return iter([git.odb.read(entry.oid)[1][start:stop]])
+
+
+def seekable(size: int, read: Callable[[int, int], Iterator[bytes]]) -> BufferedReader:
+    """Content as an open file: of one of 100 GB, only what is looked at is read.
+
+    Args:
+        read: the bytes [start, stop), in chunks.
+    """
+    return BufferedReader(_Windows(size, read), WINDOW_BYTES)
+
+
+class _Windows(RawIOBase):
+    def __init__(self, size: int, read: Callable[[int, int], Iterator[bytes]]) -> None:
+        self._size = size
+        self._read = read
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
+        self._at = max(0, offset + {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: self._size}[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, into: Any, /) -> int:
+        stop = min(self._at + len(into), self._size)
+        if stop <= self._at:
+            return 0
+        read = 0
+        for chunk in self._read(self._at, stop):
+            into[read : read + len(chunk)] = chunk
+            read += len(chunk)
+        self._at += read
+        return read
 
 
 class Files:

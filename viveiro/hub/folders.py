@@ -5,14 +5,15 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import SEEK_CUR, SEEK_END, SEEK_SET, BufferedReader, RawIOBase
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Self
+from typing import BinaryIO, Final, Self
 
 from viveiro.accounts.service import require_namespace, viewer_of_user
 from viveiro.accounts.types import SYSTEM, Viewer
 from viveiro.errors import AlreadyExists, RepoNotFound, StaleParent, Unavailable
 from viveiro.hub.check_outs import is_checked_out, trim_check_outs
+from viveiro.hub.files import seekable
 from viveiro.hub.ledger import Guard
 from viveiro.hub.paths import check_path
 from viveiro.hub.service import Hub
@@ -174,39 +175,7 @@ def open_entry(hub: Hub, repo: Repo, entry: TreeEntry) -> Path | BinaryIO:
     """A file of a revision for random access: in place where the store is a folder, else read from there in ranges."""
     if entry.lfs is not None and (path := hub.blobs.path(entry.lfs.oid)) is not None:
         return path
-    return BufferedReader(_Ranges(hub, repo, entry), CHUNK_BYTES)
-
-
-class _Ranges(RawIOBase):
-    """A stored file of which only what is asked for is fetched."""
-
-    def __init__(self, hub: Hub, repo: Repo, entry: TreeEntry) -> None:
-        self._hub = hub
-        self._repo = repo
-        self._entry = entry
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
-        self._at = offset + {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: self._entry.size}[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        stop = min(self._entry.size, self._at + len(buffer))
-        if stop <= self._at:
-            return 0
-        read = b"".join(self._hub.stream_file(self._repo, self._entry, self._at, stop))
-        buffer[: len(read)] = read
-        self._at += len(read)
-        return len(read)
+    return seekable(entry.size, partial(hub.stream_file, repo, entry))
 
 
 def check_out(hub: Hub, repo: Repo, sha: str, folder: Path) -> Path:

@@ -6,12 +6,12 @@ not kept: they follow from the imports, and from a list that grows.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from io import BufferedReader, RawIOBase
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import pygit2
 
-from viveiro.hub.files import content_of, describe
+from viveiro.hub.files import content_of, describe, seekable
 from viveiro.hub.pickles import Scan, may_hold_pickles, scan
 from viveiro.hub.trees import tree_of, walk
 from viveiro.hub.types import FileSafety, SafetyStatus, TreeEntry
@@ -20,7 +20,6 @@ from viveiro.storage import BlobStore
 SCANNER: Final = 1
 """Raised when `pickles.py` learns to see more: what an older one looked at is looked at again."""
 SECONDS_FOR_A_FILE: Final = 120.0
-_WINDOW: Final = 2**20
 
 NOTHING_TO_RUN: Final = FileSafety(SafetyStatus.SAFE)
 """Of a file in which nobody looks for pickles."""
@@ -70,39 +69,5 @@ def revision_safety(entries: Iterable[TreeEntry]) -> RevisionSafety:
 
 def scan_file(git: pygit2.Repository, blobs: BlobStore, entry: TreeEntry) -> Scan:
     """Raises BlobNotFound when the store has lost it."""
-    file = BufferedReader(_Content(git, blobs, entry), _WINDOW)
+    file = seekable(entry.size, partial(content_of, git, blobs, entry))
     return scan(file, seconds=SECONDS_FOR_A_FILE)
-
-
-class _Content(RawIOBase):
-    """A file of a revision, read where it is asked: a model of 100 GB is mostly skipped."""
-
-    def __init__(self, git: pygit2.Repository, blobs: BlobStore, entry: TreeEntry) -> None:
-        self._git = git
-        self._blobs = blobs
-        self._entry = entry
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        self._at = max(0, offset + (0, self._at, self._entry.size)[whence])
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, into: Any, /) -> int:
-        stop = min(self._at + len(into), self._entry.size)
-        if stop <= self._at:
-            return 0
-        read = 0
-        for chunk in content_of(self._git, self._blobs, self._entry, self._at, stop):
-            into[read : read + len(chunk)] = chunk
-            read += len(chunk)
-        self._at += read
-        return read
