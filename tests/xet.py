@@ -1,7 +1,7 @@
 """Xorbs and shards as the reference client makes them, without a server."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +11,8 @@ import hf_xet
 import lz4.frame
 import numpy as np
 
-from viveiro.hub.xet.hashing import chunk_hash, hash_bytes, xorb_hash
+from viveiro.hub.xet.hashing import chunk_hash, file_hash, hash_bytes, term_hash, xorb_hash
+from viveiro.hub.xet.shards import write_shard
 from viveiro.hub.xet.xorbs import XorbReader
 
 MiB = 2**20
@@ -81,3 +82,20 @@ def xorb_of(*contents: bytes) -> tuple[str, bytes]:
     """Its hash, and what is sent: chunks not packed."""
     hashes = b"".join(map(chunk_hash, contents))
     return xorb_hash(hashes, [len(content) for content in contents]), b"".join(map(chunk, contents))
+
+
+def shard_of_file(xorb: str, chunks: Sequence[bytes], *, first: int = 0, repeated: int = 1) -> tuple[bytes, str]:
+    """A shard for the file that these chunks of a xorb are, from the first on and so many times over; and the file's hash."""
+    hashes, sizes = b"".join(map(chunk_hash, chunks)), [len(content) for content in chunks]
+    xet_hash = file_hash(hashes * repeated, sizes * repeated)
+    end = b"\xff" * 32 + bytes(16)
+    records = [
+        write_shard({}, key=bytes(32), made_at=0, expires_at=0)[:48],
+        hash_bytes(xet_hash) + struct.pack("<II8x", 1 << 31 | 1 << 30, repeated),
+        (hash_bytes(xorb) + struct.pack("<IIII", 0, sum(sizes), first, first + len(chunks))) * repeated,
+        (hash_bytes(term_hash(hashes)) + bytes(16)) * repeated,
+        hash_bytes(sha256(b"".join(chunks) * repeated).hexdigest()) + bytes(16),
+        end,
+        end,
+    ]
+    return b"".join(records), xet_hash

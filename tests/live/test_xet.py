@@ -2,7 +2,6 @@
 
 import json
 import os
-import struct
 import time
 from hashlib import sha256
 from itertools import count
@@ -16,9 +15,7 @@ from tests.live.conftest import Git, MakeRepo
 from tests.live.running_server import TWO_USERS, RunningServer
 from tests.live.waiting import wait_until
 from tests.live.xet import StockClient, Xet, commit_file, stored_bytes
-from tests.xet import MiB, Packed, chunk, floats, pack, xorb_of
-from viveiro.hub.xet.hashing import chunk_hash, file_hash, hash_bytes, term_hash
-from viveiro.hub.xet.shards import write_shard
+from tests.xet import MiB, Packed, chunk, floats, pack, shard_of_file, xorb_of
 
 numbers = count(1)
 
@@ -230,7 +227,7 @@ class TestReconstruction:
         name, xorb = xorb_of(one, other)
         xet = Xet(server, "alice", repo)
         xet.send_xorb(name, xorb).raise_for_status()
-        first, second = (one_file_shard(name, [one, other], index) for index in (0, 1))
+        first, second = (shard_of_file(name, [content], first=at) for at, content in enumerate((one, other)))
         for shard, _ in (first, second):
             xet.post("v1/shards", shard).raise_for_status()
         (piece,) = xet.get(f"v1/reconstructions/{first[1]}").json()["fetch_info"][name]
@@ -284,24 +281,6 @@ class TestReconstruction:
         xet.send(packed)
         assert xet.reconstruction(packed, Range=f"bytes={len(packed.content)}-").status_code == 416
         assert xet.get("v1/reconstructions/nonsense").status_code == 400
-
-
-def one_file_shard(xorb: str, chunks: list[bytes], index: int) -> tuple[bytes, str]:
-    """A shard for a file that is one chunk of a xorb, and the file's hash."""
-    own = chunk_hash(chunks[index])
-    xet_hash = file_hash(own, [len(chunks[index])])
-    header = write_shard({}, key=bytes(32), made_at=0, expires_at=0)[:48]
-    end = b"\xff" * 32 + bytes(16)
-    records = [
-        header,
-        hash_bytes(xet_hash) + struct.pack("<II8x", 1 << 31 | 1 << 30, 1),
-        hash_bytes(xorb) + struct.pack("<IIII", 0, len(chunks[index]), index, index + 1),
-        hash_bytes(term_hash(own)) + bytes(16),
-        hash_bytes(sha256(chunks[index]).hexdigest()) + bytes(16),
-        end,
-        end,
-    ]
-    return b"".join(records), xet_hash
 
 
 class TestProgress:

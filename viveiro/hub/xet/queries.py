@@ -131,10 +131,10 @@ def add_layout(session: Session, content: str, xet_hash: str, layout: Layout, at
     """A way to put a stored content together; the id of the row that says so."""
     terms = layout.to_bytes()
     digest = sha256(terms).hexdigest()
-    insert_or_keep(session, LayoutRow, [{"sha256": content, "digest": digest, "terms": terms, "created_at": at}])
+    row = {"sha256": content, "digest": digest, "terms": terms, "xet_hash": xet_hash, "created_at": at}
+    insert_or_keep(session, LayoutRow, [row])
     pk = session.scalars(select(LayoutRow.id).where(LayoutRow.digest == digest)).one()
     insert_or_keep(session, LayoutXorbRow, [{"layout_id": pk, "xorb": xorb} for xorb in sorted(layout.xorbs)])
-    session.execute(update(BlobRow).where(BlobRow.sha256 == content).values(xet_hash=xet_hash))
     return pk
 
 
@@ -185,8 +185,7 @@ def layout_of_file(session: Session, repo_pk: int, xet_hash: str) -> tuple[int, 
     found = session.execute(
         select(LayoutRow.id, LayoutRow.terms)
         .join(RepoBlobRow, RepoBlobRow.layout_id == LayoutRow.id)
-        .join(BlobRow, BlobRow.sha256 == RepoBlobRow.sha256)
-        .where(RepoBlobRow.repo_id == repo_pk, BlobRow.xet_hash == xet_hash)
+        .where(RepoBlobRow.repo_id == repo_pk, LayoutRow.xet_hash == xet_hash)
     ).first()
     return (found.id, Layout.from_bytes(found.terms)) if found is not None else None
 
@@ -216,11 +215,11 @@ def xet_hashes(session: Session, repo_pk: int, contents: Collection[str]) -> dic
     found: dict[str, str] = {}
     for batch in _batches(contents):
         offered = (
-            select(BlobRow.sha256, BlobRow.xet_hash)
-            .join(RepoBlobRow, RepoBlobRow.sha256 == BlobRow.sha256)
-            .where(RepoBlobRow.repo_id == repo_pk, RepoBlobRow.layout_id.is_not(None), BlobRow.sha256.in_(batch))
+            select(RepoBlobRow.sha256, LayoutRow.xet_hash)
+            .join(LayoutRow, LayoutRow.id == RepoBlobRow.layout_id)
+            .where(RepoBlobRow.repo_id == repo_pk, RepoBlobRow.sha256.in_(batch))
         )
-        found |= {content: xet_hash for content, xet_hash in session.execute(offered) if xet_hash is not None}
+        found.update((content, xet_hash) for content, xet_hash in session.execute(offered))
     return found
 
 

@@ -59,6 +59,8 @@ class LayoutRow(Base):
     """sha256 of `terms`."""
     terms: Mapped[bytes] = mapped_column(LargeBinary)
     """`Layout`, packed."""
+    xet_hash: Mapped[str] = mapped_column(String(64), index=True)
+    """Of the file. The same content cut into other chunks has another."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

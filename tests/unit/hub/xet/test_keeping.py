@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from tests.unit.hub.house import House, joined
-from tests.xet import MiB, Packed, floats, pack, xorb_of
+from tests.xet import MiB, Packed, floats, pack, shard_of_file, xorb_of
 from viveiro.accounts.types import Viewer
 from viveiro.backup import restore_backup, write_backup
 from viveiro.db import Database, utc_now
@@ -67,6 +67,21 @@ class TestReading:
         assert house.read(repo, "model.bin") == CONTENT
         assert house.blobs.size(packed.sha256) == len(CONTENT)
         assert joined(house.blobs.read(packed.sha256, 399_990, 400_010)) == CONTENT[399_990:400_010]
+
+    def test_another_who_cuts_the_same_content_otherwise_changes_nothing_for_her(
+        self, house: House, packed: Packed
+    ) -> None:
+        """Else her clients would be told a hash that her chunks do not have, and that somebody else has the content."""
+        secret, other = house.model("alice/secret", private=True), house.model("alice/other")
+        send(house, packed, secret)
+        chunks = [CONTENT[at : at + 75_000] for at in range(0, len(CONTENT), 75_000)]
+        name, xorb = xorb_of(*chunks)
+        send_xorb(house, sender(other, house.bob), name, xorb)
+        shard, bobs_hash = shard_of_file(name, chunks)
+        house.hub.xet.register(sender(other, house.bob), shard)
+        assert house.hub.xet.hashes(other, [packed.sha256]) == {packed.sha256: bobs_hash}
+        assert house.hub.xet.hashes(secret, [packed.sha256]) == {packed.sha256: packed.xet_hash}
+        assert house.hub.xet.file(secret, packed.xet_hash)
 
     def test_what_nobody_sent_is_not_there(self, house: House, packed: Packed) -> None:
         assert house.blobs.size(packed.sha256) is None
