@@ -7,6 +7,7 @@ when they are asked for. Whoever reads need not know.
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -40,10 +41,9 @@ class Contents:
         if self.plain.size(sha256) is not None:
             return self.plain.read(sha256, start, stop)
         layout = self._xet.layout(sha256)
-        contents = self._xet.rebuild(layout, start, stop)
         if start > 0 or (stop is not None and stop < layout.size):
-            return contents
-        return self.rebuilt.filling(sha256, layout.size, contents)
+            return self._xet.rebuild(layout, start, stop)
+        return self.rebuilt.read(sha256, layout.size, partial(self._xet.rebuild, layout))
 
     def read_as_stored(self, sha256: str) -> Iterator[bytes]:
         """All of it, from what it is kept in and not from what was put together before: to find damage."""
@@ -93,4 +93,4 @@ class Contents:
         self.plain.discard(upload_id)
 
     def sweep(self, older_than: timedelta) -> int:
-        return self.plain.sweep(older_than)
+        return self.plain.sweep(older_than) + self.rebuilt.sweep(older_than)

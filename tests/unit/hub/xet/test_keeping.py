@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import shutil
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -219,7 +221,9 @@ class TestRebuiltFiles:
     SHA: ClassVar = [hashlib.sha256(bytes([number])).hexdigest() for number in range(4)]
 
     def fill(self, cache: RebuiltFiles, number: int, size: int = MiB) -> None:
-        assert joined(cache.filling(self.SHA[number], size, iter([bytes(size)]))) == bytes(size)
+        assert joined(cache.read(self.SHA[number], size, lambda start, stop: iter([bytes(stop - start)]))) == bytes(
+            size
+        )
 
     def test_keeps_what_was_read_to_its_end(self, tmp_path: Path) -> None:
         cache = RebuiltFiles(tmp_path / "rebuilt", 10 * MiB)
@@ -231,13 +235,46 @@ class TestRebuiltFiles:
 
     def test_and_not_what_was_broken_off(self, tmp_path: Path) -> None:
         cache = RebuiltFiles(tmp_path / "rebuilt", 10 * MiB)
-        reading = cache.filling(self.SHA[0], 2, iter([b"a", b"b"]))
+        reading = cache.read(self.SHA[0], 2, lambda _start, _stop: iter([b"a", b"b"]))
         next(reading)
         reading.close()
         assert cache.path(self.SHA[0]) is None
-        assert list((tmp_path / "rebuilt").glob("*.partial")) == []
+        assert list((tmp_path / "rebuilt").rglob("*.partial")) == []
         self.fill(cache, 0)
         assert cache.path(self.SHA[0])
+
+    def test_who_comes_meanwhile_reads_along(self, tmp_path: Path) -> None:
+        cache, content = RebuiltFiles(tmp_path / "rebuilt", 10 * MiB), os.urandom(4 * MiB)
+        rebuilt: list[int] = []
+
+        def rebuild(start: int, stop: int) -> Iterator[bytes]:
+            for at in range(start, stop, MiB):
+                rebuilt.append(at)
+                yield content[at : min(stop, at + MiB)]
+
+        first, at_once = (cache.read(self.SHA[0], len(content), rebuild) for _ in range(2))
+        begun = [next(first), next(first)]
+        others = [at_once, *(cache.read(self.SHA[0], len(content), rebuild) for _ in range(2))]
+        assert [next(other) for other in others] == [content[: 2 * MiB]] * 3
+        assert b"".join([*begun, *first]) == content
+        assert [joined(other) for other in others] == [content[2 * MiB :]] * 3
+        assert rebuilt == [0, MiB, 2 * MiB, 3 * MiB]
+
+    @pytest.mark.parametrize("ends", [True, False])
+    def test_and_waits_for_nobody(self, tmp_path: Path, ends: bool) -> None:
+        """Neither for a slow client, nor for one that went away."""
+        cache, content = RebuiltFiles(tmp_path / "rebuilt", 10 * MiB), os.urandom(4 * MiB)
+
+        def rebuild(start: int, stop: int) -> Iterator[bytes]:
+            return (content[at : min(stop, at + MiB)] for at in range(start, stop, MiB))
+
+        first = cache.read(self.SHA[0], len(content), rebuild)
+        next(first)
+        other = cache.read(self.SHA[0], len(content), rebuild)
+        begun = next(other)
+        if ends:
+            first.close()
+        assert begun + joined(other) == content
 
     def test_the_one_not_used_for_longest_goes_first(self, tmp_path: Path) -> None:
         cache = RebuiltFiles(tmp_path / "rebuilt", 2 * MiB)
@@ -254,6 +291,18 @@ class TestRebuiltFiles:
         cache = RebuiltFiles(tmp_path / "rebuilt", MiB)
         self.fill(cache, 0, 2 * MiB)
         assert cache.path(self.SHA[0]) is None
+
+    def test_what_a_killed_server_left_of_one_is_swept(self, house: House, packed: Packed) -> None:
+        repo = house.model()
+        send(house, packed, repo)
+        reading = house.blobs.read(packed.sha256)
+        next(reading)
+        (partial,) = house.hub.settings.cache_dir.rglob("*.partial")
+        left = shutil.copy(partial, partial.with_name("left.partial"))
+        joined(reading)
+        assert house.blobs.sweep(timedelta(hours=1)) == 0
+        assert house.blobs.sweep(timedelta(seconds=-1)) == 1
+        assert not left.exists()
 
     def test_a_file_read_whole_is_sent_from_it_and_goes_with_the_file(self, house: House, packed: Packed) -> None:
         repo = house.model()
