@@ -1,8 +1,11 @@
 """What `HfApi` asks beyond files and commits: lists, facts, people, gates, and the exact errors it raises."""
 
+import re
 from itertools import islice
-from typing import get_args
+from pathlib import Path
+from typing import Any, get_args
 
+import httpx
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi, hf_api
 from huggingface_hub.errors import (
@@ -35,6 +38,46 @@ def carded(alice: HfApi, make_repo: MakeRepo) -> tuple[str, str]:
     tag = name.replace("/", "-")
     alice.upload_file(path_or_fileobj=CARD.format(tag=tag).encode(), path_in_repo="README.md", repo_id=name)
     return name, tag
+
+
+class TestNewRepos:
+    """What hub.js and others may send with the wish for one."""
+
+    def create(self, alice: HfApi, **said: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {alice.token}"}
+        return httpx.post(f"{alice.endpoint}/api/repos/create", json=said, headers=headers)
+
+    def test_hold_the_files_that_came_with_them(self, alice: HfApi, tmp_path: Path) -> None:
+        files = [
+            {"path": "src/train.py", "content": "aW1wb3J0IHRvcmNo", "encoding": "base64"},
+            {"path": "README.md", "content": "---\nlicense: mit\n---\n", "encoding": "utf-8"},
+        ]
+        self.create(alice, name="with-files", files=files).raise_for_status()
+        assert alice.list_repo_files("alice/with-files") == [".gitattributes", "README.md", "src/train.py"]
+        assert alice.model_info("alice/with-files").card_data.license == "mit"
+        file = alice.hf_hub_download("alice/with-files", "src/train.py", cache_dir=tmp_path)
+        assert Path(file).read_bytes() == b"import torch"
+
+    def test_say_their_licence(self, alice: HfApi) -> None:
+        self.create(alice, name="licensed", type="space", sdk="static", license="no: [yaml]").raise_for_status()
+        card = alice.space_info("alice/licensed").card_data
+        assert (card.license, card.title, card.sdk) == ("no: [yaml]", "licensed", "static")
+
+    @pytest.mark.parametrize(
+        ("said", "problem"),
+        [
+            ({"path": "a.bin", "content": "AAAA"}, "a.bin goes through LFS"),
+            ({"path": "a", "content": "AAAA"}, "a goes through LFS"),
+            ({"path": "../a", "content": "YQ=="}, r"\.\./a"),
+            ({"path": "a.txt", "content": "?"}, "a.txt is not base64"),
+            ({"path": "README.md", "content": "YQ=="}, "metadata"),
+        ],
+    )
+    def test_with_files_that_cannot_be_are_not_made(self, alice: HfApi, said: dict[str, str], problem: str) -> None:
+        answer = self.create(alice, name="not-made", license="mit", files=[said])
+        assert 400 <= answer.status_code < 500
+        assert re.search(problem, answer.json()["error"])
+        assert not alice.repo_exists("alice/not-made")
 
 
 class TestFacts:

@@ -15,6 +15,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from tests.live.conftest import MakeRepo
 from tests.live.lfs import Lfs
 from tests.live.running_server import RunningServer
+from tests.xet import pack
 
 MiB = 2**20
 
@@ -73,6 +74,35 @@ class TestBatch:
         answer = httpx.post(f"{lfs.url}/{repo}/info/lfs/objects/batch", json=body, headers=headers)
         assert answer.status_code == 400
         assert "sha256" in answer.json()["message"]
+
+    def test_the_one_is_taken_by_either_of_its_names(self, lfs: Lfs, repo: str) -> None:
+        body = {"operation": "upload", "objects": [], "hash_algo": "sha_256"}
+        headers = {"Authorization": f"Bearer {lfs.token}"}
+        httpx.post(f"{lfs.url}/{repo}/info/lfs/objects/batch", json=body, headers=headers).raise_for_status()
+
+    @pytest.mark.parametrize(("user", "scope"), [("alice", "main"), ("bob", "main?create_pr=1")])
+    def test_those_who_know_xet_are_sent_there(
+        self, server: RunningServer, repo: str, user: str, scope: str, content: bytes
+    ) -> None:
+        """Bob, who only reads, may send what he is about to propose."""
+        lfs = Lfs(server.url, server.token(user))
+        answer = lfs.batch(repo, "upload", content, transfers=("basic", "multipart", "xet"))
+        upload = answer["objects"][0]["actions"]["upload"]
+        assert (answer["transfer"], upload["href"]) == (
+            "xet",
+            f"{server.url}/api/models/{repo}/xet-write-token/{scope}",
+        )
+        renewed = httpx.get(upload["href"], headers={"Authorization": f"Bearer {lfs.token}"}).json()
+        assert renewed["casUrl"] == upload["header"]["X-Xet-Cas-Url"]
+        packed = pack(content)
+        for token in (upload["header"]["X-Xet-Access-Token"], renewed["accessToken"]):
+            headers = {"Authorization": f"Bearer {token}"}
+            for name, xorb in packed.xorbs.items():
+                httpx.post(
+                    f"{renewed['casUrl']}/v1/xorbs/default/{name}", content=xorb, headers=headers
+                ).raise_for_status()
+            httpx.post(f"{renewed['casUrl']}/v1/shards", content=packed.shard, headers=headers).raise_for_status()
+        assert lfs.is_there(repo, content)
 
     def test_locks_are_not_offered(self, lfs: Lfs, repo: str) -> None:
         answer = httpx.post(f"{lfs.url}/{repo}.git/info/lfs/locks/verify", json={})

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from huggingface_hub import constants
+from huggingface_hub import HfApi, constants
+from huggingface_hub.hf_api import RepoFile
 
 from tests.live.running_server import RunningServer
 from tests.xet import Packed
@@ -55,13 +56,14 @@ class Xet:
 
 
 class StockClient:
-    """huggingface_hub in a process of its own, with nothing set but where the hub is and who asks."""
+    """huggingface_hub in a process of its own, with nothing set but where the hub is, who asks, and what is said here."""
 
-    def __init__(self, server: RunningServer, user: str | None, home: Path) -> None:
+    def __init__(self, server: RunningServer, user: str | None, home: Path, **environment: str) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "VIVEIRO_"))}
         self._environment = {**kept, "HF_ENDPOINT": server.url, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
         if user:
             self._environment["HF_TOKEN"] = server.token(user)
+        self._environment.update(environment)
 
     def hf(self, *arguments: str | Path) -> str:
         done = self.run(str(Path(sys.executable).with_name("hf")), *map(str, arguments))
@@ -86,6 +88,13 @@ class StockClient:
 def stored_bytes(server: RunningServer, namespace: str = "xorbs") -> int:
     folder = server.data_dir / "storage" / namespace
     return sum(file.stat().st_size for file in folder.glob("??/??/*"))
+
+
+def came_by_xet(api: HfApi, repo: str, kind: str = "model", revision: str = "main") -> dict[str, bool]:
+    """Of each large file, by its path. What came by LFS is put into xorbs no sooner than an hour later."""
+    listed = api.list_repo_tree(repo, recursive=True, repo_type=kind, revision=revision)
+    files = [entry for entry in listed if isinstance(entry, RepoFile) and entry.lfs is not None]
+    return {file.path: file.xet_hash is not None for file in files}
 
 
 def commit_file(server: RunningServer, user: str, repo: str, path: str, oid: str, size: int) -> httpx.Response:

@@ -17,6 +17,7 @@ from viveiro.errors import Unprocessable
 from viveiro.locale import Sentence
 from viveiro.types import RepoKind
 
+CARD: Final = "README.md"
 MAX_CARD_BYTES: Final = 2 * 2**20
 MAX_METADATA_CHARS: Final = 2**20
 MAX_DEPTH: Final = 32
@@ -73,9 +74,10 @@ def body_of(content: bytes) -> str:
     return text[match.end() :] if match else text
 
 
-def space_card(name: str, sdk: str) -> str:
-    """What a new Space's README.md says, so that the Space is known by its sdk before its author writes one."""
-    return f"---\ntitle: {json.dumps(name)}\nsdk: {sdk}\n---\n"
+def first_card(**metadata: str) -> str:
+    """What a new repo's README.md says, so that the repo is known by it before its author writes one."""
+    lines = [f"{name}: {json.dumps(value)}" for name, value in metadata.items()]
+    return "\n".join(["---", *lines, "---", ""])
 
 
 def check_card(text: str, kind: RepoKind) -> CardReport:

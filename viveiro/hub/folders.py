@@ -18,13 +18,12 @@ from viveiro.hub.ledger import Guard
 from viveiro.hub.paths import check_path
 from viveiro.hub.service import Hub
 from viveiro.hub.types import AddFile, AddLfsFile, Commit, DeleteFile, Operation, Repo, TreeEntry
-from viveiro.hub.uploads import PendingFile, upload_mode
+from viveiro.hub.uploads import SAMPLE_BYTES, PendingFile, upload_mode
 from viveiro.jobs.context import JobContext
 from viveiro.storage import open_store
 from viveiro.types import Action, RepoRef, Visibility
 
 CHUNK_BYTES: Final = 2**20
-SAMPLE_BYTES: Final = 512
 SEARCHED_COMMITS: Final = 1000
 """How far back an earlier attempt's commit is looked for."""
 ATTEMPTS: Final = 20

@@ -6,7 +6,7 @@ import orjson
 import pygit2
 
 from viveiro.errors import BlobNotFound
-from viveiro.hub.cards import MAX_CARD_BYTES, MalformedCard, body_of, plain, read_card
+from viveiro.hub.cards import CARD, MAX_CARD_BYTES, MalformedCard, body_of, plain, read_card
 from viveiro.hub.files import content_of, describe
 from viveiro.hub.tags import derive_tags, infer_library, infer_pipeline_tag
 from viveiro.hub.trees import TreeItem, find, read_tree, tree_of
@@ -40,7 +40,7 @@ class _Reader:
                 self._files.update(_files_in(git, item.oid, f"{folder}/"))
 
     def read(self, kind: RepoKind, head_sha: str) -> RepoIndex:
-        readme = self._content("README.md", MAX_CARD_BYTES)
+        readme = self._content(CARD, MAX_CARD_BYTES)
         card, body = read_card(readme), body_of(readme)
         config = self._json("config.json") if kind is RepoKind.MODEL else {}
         library = infer_library(card, config, self._files.keys()) if kind is RepoKind.MODEL else None

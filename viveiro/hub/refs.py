@@ -7,7 +7,7 @@ import pygit2
 from pygit2.enums import ObjectType
 
 from viveiro.errors import AlreadyExists, Conflict, InvalidInput, InvalidName
-from viveiro.hub.git import BRANCHES, PULL_REQUESTS, TAGS, full_disk_said, write_object
+from viveiro.hub.git import BRANCHES, MAIN, PULL_REQUESTS, TAGS, full_disk_said, write_object
 from viveiro.hub.types import GitRef, Refs
 
 _OID: Final = re.compile(r"[0-9a-fA-F]{7,40}")
@@ -64,6 +64,8 @@ def find_commit(git: pygit2.Repository, revision: str) -> str | None:
     """The commit a revision names. A full commit id is one, whatever branches are called; then branch, tag, short id."""
     if _FULL_OID.fullmatch(revision):
         return _peeled(git, revision.lower())
+    if revision == "HEAD":  # hub.js says so where no revision was named; no branch can be called that
+        return commit_at(git, MAIN)
     candidates = (revision,) if revision.startswith("refs/") else (f"{BRANCHES}{revision}", f"{TAGS}{revision}")
     for ref in candidates:
         sha = commit_at(git, ref)

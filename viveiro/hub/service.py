@@ -33,10 +33,11 @@ from viveiro.errors import (
     RepoNotFound,
     RevisionNotFound,
     Unavailable,
+    Unprocessable,
 )
 from viveiro.events import RepoChanged, RevisionPushed
 from viveiro.hub import history, patterns, pushes, queries, quotas, refs, rewriting, safety
-from viveiro.hub.commits import CommitBuilder, Onto, give_content, signature
+from viveiro.hub.commits import ATTRIBUTES, CommitBuilder, Onto, give_content, signature
 from viveiro.hub.contents import Contents
 from viveiro.hub.counting import DownloadCounter
 from viveiro.hub.diffs import CommitDiff, diff_commit, unified_diff
@@ -47,9 +48,12 @@ from viveiro.hub.files import Files, content_of
 from viveiro.hub.git import BRANCHES, MAIN, TAGS, create_bare_repository, write_commit, write_object
 from viveiro.hub.index import read_index
 from viveiro.hub.ledger import Guard, Ledger
+from viveiro.hub.lfs import parse_pointer
+from viveiro.hub.paths import check_path
 from viveiro.hub.quotas import within_quota
-from viveiro.hub.trees import FILE, TreeItem, write_tree
+from viveiro.hub.trees import Edit, apply, write_tree
 from viveiro.hub.types import Commit, Gate, LfsFile, Refs, RefUpdate, Repo, TreeEntry
+from viveiro.hub.uploads import SAMPLE_BYTES, PendingFile, upload_mode
 from viveiro.hub.xet.rebuilt import RebuiltFiles
 from viveiro.hub.xet.service import Xet
 from viveiro.jobs.outbox import publish
@@ -97,15 +101,20 @@ class Hub:
     # Repos ------------------------------------------------------------------------------------------------------------
 
     def create_repo(
-        self, viewer: Viewer, ref: RepoRef, *, visibility: Visibility = Visibility.PUBLIC, card: str | None = None
+        self,
+        viewer: Viewer,
+        ref: RepoRef,
+        *,
+        visibility: Visibility = Visibility.PUBLIC,
+        files: Mapping[str, bytes] | None = None,
     ) -> Repo:
-        """A repo with its first commit, which holds a README.md when there is a card.
+        """A repo with its first commit, which holds these files, by their paths. None of them may be one for LFS.
 
         AlreadyExists carries the address of the one that is there, as a path.
         """
 
         def begin(git: pygit2.Repository) -> None:
-            self._first_commit(viewer, ref.kind, git, card)
+            self._first_commit(viewer, ref.kind, git, files or {})
 
         return self.make_repo(viewer, ref, begin, visibility=visibility)
 
@@ -163,13 +172,21 @@ class Hub:
             raise
         return self.get_repo(viewer, ref)
 
-    def _first_commit(self, viewer: Viewer, kind: RepoKind, git: pygit2.Repository, card: str | None) -> None:
+    def _first_commit(self, viewer: Viewer, kind: RepoKind, git: pygit2.Repository, files: Mapping[str, bytes]) -> None:
         media = patterns.MEDIA if kind is RepoKind.DATASET else ()
-        files = {".gitattributes": patterns.attributes_file((*patterns.LFS_BY_DEFAULT, *media))}
-        if card is not None:
-            files["README.md"] = card
-        blobs = {path: write_object(git, ObjectType.BLOB, text.encode()) for path, text in files.items()}
-        tree = write_tree(git, [TreeItem(path, FILE, blob) for path, blob in blobs.items()])
+        files = {ATTRIBUTES: patterns.attributes_file((*patterns.LFS_BY_DEFAULT, *media)).encode(), **files}
+        rules = patterns.lfs_patterns(files[ATTRIBUTES].decode("utf-8", "replace"))
+        edit = Edit()
+        for path, content in files.items():
+            pending = PendingFile(check_path(path), len(content), content[:SAMPLE_BYTES])
+            large = upload_mode(pending, rules, self.settings.lfs_threshold_bytes) == "lfs"
+            if large or parse_pointer(content) is not None:
+                raise Unprocessable(
+                    "{path} goes through LFS, so it cannot come with a new repo. Create the repo, then upload it.",
+                    path=path,
+                )
+            edit.at(path).put = write_object(git, ObjectType.BLOB, content)
+        tree = apply(git, None, edit) or write_tree(git, [])
         head = write_commit(git, signature(viewer.name, self._clock()), "initial commit", tree, [])
         refs.compare_and_swap(git, MAIN, None, head)
 

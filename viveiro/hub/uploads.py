@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from viveiro.hub.patterns import goes_through_lfs
+
+SAMPLE_BYTES: Final = 512
+"""How much of a file the rule looks at, besides its name and size."""
 
 UploadMode: TypeAlias = Literal["lfs", "regular"]
 
 
 @dataclass(frozen=True, slots=True)
 class PendingFile:
-    """A file that a client is about to send. `sample` is its first 512 bytes."""
+    """A file that a client is about to send. `sample` is its first `SAMPLE_BYTES`."""
 
     path: str
     size: int

@@ -12,7 +12,7 @@ from viveiro.errors import EntryNotFound, InvalidRepoId, RepoNotFound
 from viveiro.http.dependencies import HubDep, SignedInDep, ViewerDep
 from viveiro.http.markdown import render_markdown
 from viveiro.http.repo_addresses import RepoRefDep, repo_routes
-from viveiro.hub.cards import MAX_CARD_BYTES
+from viveiro.hub.cards import CARD, MAX_CARD_BYTES
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.types import RepoId, RepoKind, RepoRef
@@ -23,7 +23,6 @@ from viveiro.web.repo_head import RepoHead, repo_head, texts
 
 router = APIRouter()
 
-CARD: Final = "README.md"
 MOST_FILES: Final = 1000
 """That are added up. Of more, the size is said to be at least so much."""
 MOST_LINKS: Final = 8

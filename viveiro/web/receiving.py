@@ -17,7 +17,7 @@ from viveiro.hub.paths import check_path
 from viveiro.hub.patterns import goes_through_lfs
 from viveiro.hub.service import CommitBuilder, Hub
 from viveiro.hub.types import AddFile, AddLfsFile, Repo
-from viveiro.hub.uploads import PendingFile, is_large, upload_mode
+from viveiro.hub.uploads import SAMPLE_BYTES, PendingFile, is_large, upload_mode
 from viveiro.storage import BlobStore, BlobWriter
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 MOST_FILES: Final = 1000
 """In one commit from a browser."""
 MAX_FIELD_BYTES: Final = 64 * 2**10
-SAMPLE_BYTES: Final = 512
 
 
 async def short_form(request: Request, most_bytes: int, too_long: TooLarge) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """Commits as the Hub's clients send them: one JSON object a line, read as they arrive and never held whole."""
 
-import base64
-import binascii
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -116,11 +114,9 @@ class ReceivedCommit:
             raise self._malformed(problem(place, first["msg"]) if place else recognised(first["msg"])) from None
 
     def _content(self, file: RegularFile) -> bytes:
-        if file.encoding == "utf-8":
-            return file.content.encode()
         try:
-            return base64.b64decode(file.content, validate=True)
-        except (binascii.Error, ValueError):
+            return file.decoded
+        except ValueError:
             raise self._malformed(Sentence("the content of {path} is not base64", path=file.path)) from None
 
     def _malformed(self, why: str) -> InvalidInput:

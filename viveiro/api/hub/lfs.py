@@ -1,6 +1,7 @@
 """Big files, as git-lfs, older huggingface_hub, hub.js and `HF_HUB_DISABLE_XET=1` ask to send and fetch them.
 
-Source: git-lfs, `docs/api/batch.md`; the transfer "multipart" is the Hub's own.
+Source: git-lfs, `docs/api/batch.md`; the transfers "multipart" and "xet" are the Hub's own. Those who know Xet, and ask here
+first, are sent there.
 """
 
 import re
@@ -15,6 +16,9 @@ from pydantic import BaseModel, Field
 from viveiro.api.hub import lfs_transfers
 from viveiro.api.hub.credentials import LFS_MEDIA_TYPE, LfsGitRoute
 from viveiro.api.hub.lfs_links import Link, sign_link
+from viveiro.api.hub.places import MAIN
+from viveiro.api.hub.xet.access import LIFETIME
+from viveiro.api.hub.xet.tokens import write_offer
 from viveiro.errors import InvalidInput, NotFound
 from viveiro.http.dependencies import BlobsDep, HubDep, SettingsDep, ViewerDep
 from viveiro.http.repo_addresses import RepoRefDep, repo_routes
@@ -30,6 +34,8 @@ router.include_router(lfs_transfers.router)
 DOWNLOAD_LIFETIME: Final = timedelta(hours=6)
 MOST_OBJECTS: Final = 1000
 MOST_PARTS: Final = 10_000
+HASH_ALGORITHMS: Final = ("sha256", "sha_256")
+"""The second is how hub.js spells it."""
 _OID: Final = re.compile(r"[0-9a-f]{64}")
 _LARGEST: Final = 2**50
 
@@ -46,11 +52,21 @@ class BatchObject(BaseModel):
         return None if 0 <= self.size < _LARGEST else "This is not a size a file can have."
 
 
+class BatchRef(BaseModel):
+    name: str
+
+
 class BatchRequest(BaseModel):
     operation: Literal["upload", "download"]
     transfers: list[str] = ["basic"]
     objects: list[BatchObject] = Field(max_length=MOST_OBJECTS)
     hash_algo: str = "sha256"
+    ref: BatchRef | None = None
+
+    @property
+    def revision(self) -> str:
+        """git-lfs says `refs/heads/main` where the others say `main`."""
+        return self.ref.name.removeprefix("refs/heads/") if self.ref else MAIN
 
 
 @repo_routes(router, "/info/lfs/objects/batch", "POST")
@@ -63,7 +79,7 @@ def batch(
     blobs: BlobsDep,
     settings: SettingsDep,
 ) -> Response:
-    if wanted.hash_algo != "sha256":
+    if wanted.hash_algo not in HASH_ALGORITHMS:
         raise InvalidInput("This hub stores LFS files by sha256, not by {hash_algo}.", hash_algo=wanted.hash_algo)
     uploading = wanted.operation == "upload"
     repo = hub.get_repo(viewer, ref)
@@ -74,26 +90,37 @@ def batch(
     here = f"{public_url(request)}/api/lfs"
     if uploading:
         hub.require_room(repo, {each.oid: each.size for each in wanted.objects if each.problem is None})
-        offer = _UploadOffer(settings, repo, viewer.user_id, here, wanted)
+        by_xet = write_offer(request, settings, viewer, repo, wanted.revision) if "xet" in wanted.transfers else None
+        offer = _UploadOffer(settings, repo, viewer.user_id, here, wanted, by_xet)
         missing = {oid for oid in granted if blobs.size(oid) is None}  # lost by the store: a new upload mends it
         return offer.answer({oid: size for oid, size in granted.items() if oid not in missing})
     return _download_offer(settings, blobs, repo, viewer.user_id, here, wanted, granted)
 
 
 class _UploadOffer:
-    def __init__(self, settings: Settings, repo: Repo, user_id: int | None, here: str, wanted: BatchRequest) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        repo: Repo,
+        user_id: int | None,
+        here: str,
+        wanted: BatchRequest,
+        by_xet: tuple[str, dict[str, str]] | None,
+    ) -> None:
         self._settings = settings
         self._repo = repo
         self._user_id = user_id
         self._here = here
         self._wanted = wanted
+        self._by_xet = by_xet
         large = any(wanted_object.size > settings.lfs_part_bytes for wanted_object in wanted.objects)
         # One transfer serves the whole batch, and git-lfs hands all of it to the same program: so all get parts, or none.
-        self._in_parts = large and "multipart" in wanted.transfers
+        self._in_parts = large and "multipart" in wanted.transfers and by_xet is None
 
     def answer(self, granted: Mapping[str, int]) -> Response:
         objects = [self._object(wanted_object, granted) for wanted_object in self._wanted.objects]
-        return _batch_answer("multipart" if self._in_parts else "basic", objects)
+        transfer = "xet" if self._by_xet else "multipart" if self._in_parts else "basic"
+        return _batch_answer(transfer, objects)
 
     def _object(self, wanted: BatchObject, granted: Mapping[str, int]) -> dict[str, Any]:
         if wanted.problem:
@@ -104,6 +131,9 @@ class _UploadOffer:
         return {**_plain(wanted), "authenticated": True, "actions": self._actions(wanted)}
 
     def _actions(self, wanted: BatchObject) -> dict[str, Any]:
+        if self._by_xet is not None:
+            address, header = self._by_xet
+            return {"upload": {"href": address, "header": header, **_expiry(LIFETIME)}}
         lifetime = self._settings.upload_time_limit
         part_bytes = max(self._settings.lfs_part_bytes, -(-wanted.size // MOST_PARTS)) if self._in_parts else 0
         link = Link.to(self._repo, self._user_id, wanted.oid, wanted.size, part_bytes)

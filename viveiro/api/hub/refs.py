@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from viveiro.api.hub.answers import json_answer
 from viveiro.api.hub.places import REPO, PlaceDep
 from viveiro.api.hub.schemas import CreateBranch, CreateTag
+from viveiro.errors import NotOffered
 from viveiro.http.dependencies import HubDep, ViewerDep
 from viveiro.hub.types import GitRef
 from viveiro.types import Action
@@ -35,6 +36,11 @@ def _ref(ref: GitRef) -> dict[str, str]:
 @router.post(REPO + "/branch/{rest:path}")
 def create_branch(place: PlaceDep, viewer: ViewerDep, hub: HubDep, body: CreateBranch | None = None) -> Response:
     repo = hub.get_repo(viewer, place.ref, Action.WRITE)
+    if body is not None and (body.empty or body.overwrite):
+        raise NotOffered(
+            "This hub makes a branch from a commit, and only where none has that name. Leave emptyBranch and overwrite out; "
+            "to begin one anew, delete it first."
+        )
     hub.create_branch(viewer, repo, place.name, body.starting_point if body else None)
     return json_answer({"success": True})
 

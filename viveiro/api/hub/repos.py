@@ -23,7 +23,7 @@ from viveiro.api.hub.schemas import (
 from viveiro.errors import AlreadyExists, InvalidInput, NotAuthenticated, NotOffered
 from viveiro.http.dependencies import HubDep, SettingsDep, SignedInDep, ViewerDep
 from viveiro.http.urls import public_url
-from viveiro.hub.cards import check_card, space_card
+from viveiro.hub.cards import CARD, check_card, first_card
 from viveiro.hub.duplicating import duplicate_repo
 from viveiro.hub.moving import move_repo
 from viveiro.hub.paths import check_path
@@ -44,14 +44,33 @@ def create(body: CreateRepo, request: Request, viewer: ViewerDep, hub: HubDep) -
     _refuse_what_would_be_forgotten(body)
     visibility = _visibility(body.visibility, body.private) or Visibility.PUBLIC
     ref = _named(body, viewer)
-    card = space_card(ref.repo_id.name, body.sdk) if ref.kind is RepoKind.SPACE and body.sdk is not None else None
     try:
-        repo = hub.create_repo(viewer, ref, visibility=visibility, card=card)
+        repo = hub.create_repo(viewer, ref, visibility=visibility, files=_first_files(body, ref))
     except AlreadyExists as error:
         # Clients that said exist_ok read the address of the one that exists.
         url = error.url and public_url(request) + error.url
         raise AlreadyExists(error.template, url=url, **error.fields) from error
     return json_answer(_made(request, repo))
+
+
+def _first_files(body: CreateRepo, ref: RepoRef) -> dict[str, bytes]:
+    """What was sent; before it a card that says what else was."""
+    says: dict[str, str] = {}
+    if ref.kind is RepoKind.SPACE and body.sdk is not None:
+        says |= {"title": ref.repo_id.name, "sdk": body.sdk}
+    if body.license is not None:
+        says["license"] = body.license
+    files = {CARD: first_card(**says).encode()} if says else {}
+    for file in body.files:
+        if file.path == CARD and body.license is not None:
+            raise InvalidInput(
+                "A README.md was sent, and a license besides. Say the license in the README.md's metadata."
+            )
+        try:
+            files[file.path] = file.decoded
+        except ValueError as error:
+            raise InvalidInput("The content of {path} is not base64.", path=file.path) from error
+    return files
 
 
 @router.post(REPO + "/duplicate")

@@ -1,5 +1,6 @@
 """What clients send, as JSON. Names are the wire's."""
 
+import base64
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -10,6 +11,8 @@ from viveiro.types import RepoKind
 PREUPLOAD_FILES: Final = 1000
 PATHS: Final = 5000
 LFS_DELETIONS: Final = 1000
+FIRST_FILES: Final = 100
+"""Of a new repo."""
 
 
 class Schema(BaseModel):
@@ -48,8 +51,22 @@ class NewRepo(Schema):
     resource_group: str | None = Field(None, alias="resourceGroupId")
 
 
+class RegularFile(Schema):
+    path: str
+    content: str
+    encoding: Literal["base64", "utf-8"] = "base64"
+
+    @property
+    def decoded(self) -> bytes:
+        """ValueError when it is not base64."""
+        return self.content.encode() if self.encoding == "utf-8" else base64.b64decode(self.content, validate=True)
+
+
 class CreateRepo(RepoName, NewRepo):
-    pass
+    """What else its first commit holds, as hub.js sends it."""
+
+    license: str | None = Field(None, max_length=100)
+    files: list[RegularFile] = Field([], max_length=FIRST_FILES)
 
 
 class DuplicateRepo(NewRepo):
@@ -97,6 +114,8 @@ class Preupload(Schema):
 
 class CreateBranch(Schema):
     starting_point: str | None = Field(None, alias="startingPoint")
+    empty: bool = Field(False, alias="emptyBranch")
+    overwrite: bool = False
 
 
 class CreateTag(Schema):
@@ -164,12 +183,6 @@ class CommitHeader(Schema):
     summary: str = Field(min_length=1)
     description: str = ""
     parent: str | None = Field(None, alias="parentCommit", pattern=r"^[A-Fa-f0-9]{5,40}$")
-
-
-class RegularFile(Schema):
-    path: str
-    content: str
-    encoding: Literal["base64", "utf-8"] = "base64"
 
 
 class LfsFile(Schema):

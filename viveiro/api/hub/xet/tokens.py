@@ -1,7 +1,11 @@
 """Where clients get Xet's access tokens, by the hub's own."""
 
+from typing import Final
+from urllib.parse import quote
+
 from fastapi import APIRouter, Request, Response
 
+from viveiro.accounts.service import can
 from viveiro.accounts.types import Viewer
 from viveiro.api.hub.answers import json_answer
 from viveiro.api.hub.places import REPO, PlaceDep
@@ -9,6 +13,7 @@ from viveiro.api.hub.xet.access import LIFETIME, Access, Scope, cas_url, issue
 from viveiro.db import utc_now
 from viveiro.errors import NotAuthenticated
 from viveiro.http.dependencies import HubDep, SettingsDep, ViewerDep
+from viveiro.http.urls import public_url
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.settings import Settings
@@ -25,7 +30,10 @@ def read_token(request: Request, place: PlaceDep, viewer: ViewerDep, hub: HubDep
     return _answer(request, settings, viewer, Access.to(repo, viewer), "read")
 
 
-@router.get(REPO + "/xet-write-token/{rest:path}")
+WRITE_ACCESS: Final = "/xet-write-token/"
+
+
+@router.get(REPO + WRITE_ACCESS + "{rest:path}")
 def write_token(
     request: Request, place: PlaceDep, viewer: ViewerDep, hub: HubDep, settings: SettingsDep, create_pr: bool = False
 ) -> Response:
@@ -44,12 +52,26 @@ def _proposed_to(hub: Hub, viewer: Viewer, place: PlaceDep) -> Repo:
 
 def _answer(request: Request, settings: Settings, viewer: Viewer, access: Access, scope: Scope) -> Response:
     """Twice: huggingface_hub reads the headers, hf-xet the body."""
-    token, expires_at = issue(settings, access, scope), int((utc_now() + LIFETIME).timestamp())
-    url = cas_url(request, settings, viewer)
-    headers = {
-        "X-Xet-Access-Token": token,
-        "X-Xet-Token-Expiration": str(expires_at),
-        "X-Xet-Cas-Url": url,
-        "Cache-Control": "no-store",
+    headers = token_headers(request, settings, viewer, access, scope)
+    token, expires_at, url = headers.values()
+    body = {"accessToken": token, "exp": int(expires_at), "casUrl": url}
+    return json_answer(body, headers={**headers, "Cache-Control": "no-store"})
+
+
+def token_headers(request: Request, settings: Settings, viewer: Viewer, access: Access, scope: Scope) -> dict[str, str]:
+    return {
+        "X-Xet-Access-Token": issue(settings, access, scope),
+        "X-Xet-Token-Expiration": str(int((utc_now() + LIFETIME).timestamp())),
+        "X-Xet-Cas-Url": cas_url(request, settings, viewer),
     }
-    return json_answer({"accessToken": token, "exp": expires_at, "casUrl": url}, headers=headers)
+
+
+def write_offer(
+    request: Request, settings: Settings, viewer: Viewer, repo: Repo, revision: str
+) -> tuple[str, dict[str, str]]:
+    """Where to renew a token, and one to begin with: for those who ask over LFS how to send content."""
+    proposes = not can(viewer, Action.WRITE, repo.resource)
+    headers = token_headers(request, settings, viewer, Access.to(repo, viewer, proposes=proposes), "write")
+    query = "?create_pr=1" if proposes else ""
+    address = f"{public_url(request)}/api/{repo.kind}s/{repo.name}{WRITE_ACCESS}{quote(revision, safe='')}{query}"
+    return address, headers
