@@ -33,7 +33,7 @@ Domains raise these; only `http/errors.py` knows which status they become. `code
 `huggingface_hub` turns `RepoNotFound`, `RevisionNotFound`, `EntryNotFound` and `GatedRepo` into its own exceptions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import ClassVar, Final
 
@@ -58,6 +58,11 @@ class ViveiroError(Exception):
     @property
     def code(self) -> str:
         return type(self).__name__
+
+    @property
+    def told(self) -> Mapping[str, object]:
+        """What clients read besides the sentence."""
+        return {}
 
     def translated(self) -> str:
         """In the language of whoever is being answered."""
@@ -288,6 +293,10 @@ class AlreadyExists(Conflict):
     def __init__(self, template: str, *, url: str | None = None, **fields: object) -> None:
         super().__init__(template, **fields)
         self.url = url
+
+    @property
+    def told(self) -> Mapping[str, object]:
+        return {"url": self.url} if self.url else {}
 
 
 class StaleParent(ViveiroError):

@@ -416,6 +416,35 @@ class TestBrokenBodies:
         answer = wire.http.get(f"/api/models?{query}")
         assert answer.status_code in (200, 400, 414, 422, 431)
 
+    @pytest.mark.parametrize("number", [2**63, 10**30], ids=["past 64 bits", "far past"])
+    @pytest.mark.parametrize(
+        "path",
+        ["/{repo}/discussions/{number}", "/api/models/{repo}/discussions/{number}", "/api/users/alice/likes?cursor={number}",
+         "/api/models/{repo}/likers?cursor={number}", "/api/settings/repositories?cursor={number}"],
+    )  # fmt: skip
+    def test_a_number_that_no_database_holds_is_refused(self, wire: Wire, repo: str, path: str, number: int) -> None:
+        assert wire.http.get(path.format(repo=repo, number=number)).status_code in (400, 404)
+
+    @pytest.mark.parametrize(
+        ("change", "status"),
+        [
+            (b'{"title": "\\ud800"}', 400),
+            (b'{"description": "\\ud800"}', 400),
+            (b'{"position": 1' + b"0" * 30 + b"}", 200),
+        ],
+        ids=["half a character in a title", "and in a text", "behind everything"],
+    )
+    def test_a_strange_change_of_a_collection_is_made_or_refused(self, wire: Wire, change: bytes, status: int) -> None:
+        made = wire.http.post("/api/collections", json={"title": os.urandom(8).hex()}).raise_for_status().json()
+        headers = {"Content-Type": "application/json"}
+        assert (
+            wire.http.patch(f"/api/collections/{made['slug']}", content=change, headers=headers).status_code == status
+        )
+
+    @pytest.mark.parametrize("cursor", ["x", "%FF", "%C3%A9", "%F0%9F%98%80", "MSBh"])
+    def test_a_cursor_of_no_list_is_refused(self, wire: Wire, repo: str, cursor: str) -> None:
+        assert wire.http.get(f"/api/collections?cursor={cursor}").status_code == 400
+
     def test_a_header_of_a_megabyte_is_refused(self, wire: Wire) -> None:
         answer = wire.say(b"GET /api/models HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * MiB + b"\r\n\r\n")
         assert answer == b"" or int(answer.split()[1]) in CLIENT_ERRORS

@@ -158,7 +158,7 @@ def update_collection(
             queries.update_collection(session, summary.id, **columns)
             if position is not None:
                 ids = [it for it in queries.ids_of_owner(session, summary.owner_id) if it != summary.id]
-                ids.insert(position, summary.id)
+                ids.insert(min(position, len(ids)), summary.id)
                 queries.set_collection_order(session, ids)
             record(session, viewer, "collection.update", summary.id)
             changed = queries.find(session, summary.id)
@@ -219,7 +219,7 @@ def update_item(
             queries.set_note(session, item_id, note or None)
         if position is not None:
             order = [row.id for row in queries.items_of(session, [summary.id]) if row.id != item_id]
-            order.insert(position, item_id)
+            order.insert(min(position, len(order)), item_id)
             queries.set_order(session, order)
         queries.update_collection(session, summary.id, last_updated=utc_now())
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -104,6 +105,10 @@ class CollectionExists(Conflict):
     def __init__(self, slug: str) -> None:
         super().__init__("You already have this collection: {slug}. Choose another title.", slug=slug)
         self.slug = slug
+
+    @property
+    def told(self) -> Mapping[str, object]:
+        return {"slug": self.slug}
 
 
 class ItemExists(Conflict):

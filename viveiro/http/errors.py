@@ -47,6 +47,8 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(DataError, _on_data_error)
+    app.add_exception_handler(OverflowError, _on_overflow)
+    app.add_exception_handler(UnicodeEncodeError, _on_half_a_character)
     app.add_exception_handler(OperationalError, _on_operational_error)
     app.add_exception_handler(PoolTimeout, _on_pool_timeout)
     app.add_exception_handler(OSError, _on_os_error)
@@ -57,11 +59,6 @@ def install_error_handlers(app: FastAPI) -> None:
 def error_response(error: ViveiroError, path: str = "") -> JSONResponse:
     """The answer that programs get for an error. `path` chooses how a 401 asks for credentials."""
     message = error.translated()
-    body: dict[str, object] = {"error": message}
-    if isinstance(error, AlreadyExists) and error.url:
-        body["url"] = error.url
-    if (slug := getattr(error, "slug", None)) is not None:
-        body["slug"] = slug
     headers = {"X-Error-Code": error.code, **_headers(message)}
     match error:
         case TooManyRequests() | Unavailable() if error.retry_after_seconds is not None:
@@ -71,7 +68,7 @@ def error_response(error: ViveiroError, path: str = "") -> JSONResponse:
         case NotAuthenticated():
             # git asks for a password only when told "Basic"; a browser would too, with a dialog nobody wants.
             headers["WWW-Authenticate"] = f'{"Basic" if _GIT_ROUTE.search(path) else "Bearer"} realm="Viveiro"'
-    return JSONResponse(body, error.status, headers)
+    return JSONResponse({"error": message, **error.told}, error.status, headers)
 
 
 def _headers(message: str) -> dict[str, str]:
@@ -155,8 +152,28 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def _on_data_error(request: Request, _error: Exception) -> Response:
-    """PostgreSQL stores no NUL character and no number past 64 bits; SQLite is less particular."""
-    return error_response(InvalidInput("Something in the request cannot be stored: a NUL character, or a huge number."))
+    """PostgreSQL stores no NUL character and no number past 64 bits."""
+    return error_response(_unstorable())
+
+
+async def _on_overflow(request: Request, error: Exception) -> Response:
+    """SQLite's driver refuses the same numbers before the database sees them."""
+    if "SQLite INTEGER" in str(error):
+        return error_response(_unstorable())
+    raise error
+
+
+def _unstorable() -> InvalidInput:
+    return InvalidInput("Something in the request cannot be stored: a NUL character, or a huge number.")
+
+
+async def _on_half_a_character(request: Request, error: Exception) -> Response:
+    """JSON can spell it: `"\\ud800"`. No database can store it."""
+    assert isinstance(error, UnicodeEncodeError)
+    if error.reason == "surrogates not allowed" and "json" in request.headers.get("content-type", ""):
+        log.info("half_a_character_sent", path=request.url.path, exc_info=error)
+        return error_response(InvalidInput("The request holds half a character, such as \\ud800. Send whole ones."))
+    raise error
 
 
 async def _on_operational_error(request: Request, error: Exception) -> Response:

@@ -158,6 +158,8 @@ class TestErrors:
         ("error", "status"),
         [
             (DataError("INSERT", {}, Exception("text fields cannot contain NUL")), 400),
+            (OverflowError("Python int too large to convert to SQLite INTEGER"), 400),
+            (OverflowError("math range error"), 500),
             (OperationalError("INSERT", {}, Exception("database is locked")), 503),
             (OperationalError("INSERT", {}, Exception("connection refused")), 503),
             (OperationalError("INSERT", {}, Exception("database or disk is full")), 507),
