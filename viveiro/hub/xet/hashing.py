@@ -22,6 +22,8 @@ _CUT: Final = 4
 """A node of the tree ends behind a child whose hash is a multiple of this, once it has three."""
 _ASKED_EVERY: Final = 1024
 _MOST_CHILDREN: Final = 2 * _CUT + 1
+_AT_ONCE: Final = 4096
+"""So many neighbours are merged together, where there are so many."""
 
 
 def is_hash(text: str) -> bool:
@@ -46,11 +48,15 @@ def term_hash(chunk_hashes: bytes) -> str:
 
 
 def xorb_hash(chunk_hashes: bytes, sizes: Sequence[int]) -> str:
-    return hash_text(_root(chunk_hashes, sizes))
+    tree = Tree()
+    tree.add(chunk_hashes, sizes)
+    return hash_text(tree.root())
 
 
 def file_hash(chunk_hashes: bytes, sizes: Sequence[int]) -> str:
-    return hash_text(blake3(_root(chunk_hashes, sizes), key=_FILE_KEY).digest())
+    tree = Tree()
+    tree.add(chunk_hashes, sizes)
+    return tree.file_hash()
 
 
 def asked_about(chunk_hashes: bytes) -> list[str]:
@@ -67,27 +73,61 @@ def blinded(chunk_hashes: bytes, key: bytes) -> bytes:
     )
 
 
-def _root(hashes: bytes, sizes: Sequence[int]) -> bytes:
-    """Merges neighbours, level by level, until one is left."""
-    if not sizes:
+class Tree:
+    """Merges neighbours, level by level, until one is left. Holds a few of each level, however many are added."""
+
+    def __init__(self) -> None:
+        self._levels: list[tuple[bytearray, list[int]]] = []
+
+    def add(self, hashes: bytes, sizes: Sequence[int]) -> None:
+        """The next chunks, or all of them."""
+        self._add(0, hashes, sizes)
+
+    def _add(self, level: int, hashes: bytes, sizes: Sequence[int]) -> None:
+        if level == len(self._levels):
+            self._levels.append((bytearray(), []))
+        waiting, totals = self._levels[level]
+        waiting += hashes
+        totals += sizes
+        if len(totals) >= _AT_ONCE:
+            self._merge(level, len(totals) - _MOST_CHILDREN + 1)
+
+    def _merge(self, level: int, count: int) -> None:
+        """Those nodes that begin with the first `count` children: where they end is certain by now."""
+        waiting, totals = self._levels[level]
+        parents, sizes, used = _parents(bytes(waiting), totals, count)
+        del waiting[: HASH_BYTES * used], totals[:used]
+        self._add(level + 1, parents, sizes)
+
+    def root(self) -> bytes:
+        """When all have been added."""
+        level = 0
+        while level < len(self._levels):
+            waiting, totals = self._levels[level]
+            if level == len(self._levels) - 1 and len(totals) == 1:
+                return bytes(waiting)
+            if totals:
+                self._merge(level, len(totals))
+            level += 1
         return bytes(HASH_BYTES)
-    while len(sizes) > 1:
-        hashes, sizes = _parents(hashes, sizes)
-    return hashes
+
+    def file_hash(self) -> str:
+        return hash_text(blake3(self.root(), key=_FILE_KEY).digest())
 
 
-def _parents(hashes: bytes, sizes: Sequence[int]) -> tuple[bytes, list[int]]:
+def _parents(hashes: bytes, sizes: Sequence[int], count: int) -> tuple[bytes, list[int], int]:
+    """Hashes and sizes of the nodes that begin with the first `count`, and how many children these have together."""
     numbers = np.frombuffer(hashes, "<u8")
     texts = numbers.byteswap().tobytes().hex()
     may_cut = (numbers[3::4] % _CUT == 0).tolist()
     parents, totals, start = [], [], 0
-    while start < len(sizes):
+    while start < count:
         stop = _end_of_node(may_cut, start)
         children = (f"{texts[64 * at : 64 * at + 64]} : {sizes[at]}\n" for at in range(start, stop))
         parents.append(blake3("".join(children).encode(), key=_NODE_KEY).digest())
         totals.append(sum(sizes[start:stop]))
         start = stop
-    return b"".join(parents), totals
+    return b"".join(parents), totals, start
 
 
 def _end_of_node(may_cut: Sequence[bool], start: int) -> int:

@@ -138,9 +138,10 @@ def add_layout(session: Session, content: str, xet_hash: str, layout: Layout, at
     return pk
 
 
-def give_layout(session: Session, repo_pk: int, content: str, layout_id: int) -> None:
-    """The repo, which has this content, offers it by Xet so from now on."""
+def give_layout(session: Session, repo_pk: int, content: str, layout_id: int, *, replace: bool) -> None:
+    """The repo, which has this content, offers it by Xet so from now on; `replace`: also where it did otherwise."""
     given = update(RepoBlobRow).where(RepoBlobRow.repo_id == repo_pk, RepoBlobRow.sha256 == content)
+    given = given if replace else given.where(RepoBlobRow.layout_id.is_(None))
     session.execute(given.values(layout_id=layout_id))
 
 

@@ -23,7 +23,7 @@ from viveiro.hub import queries as hub_queries
 from viveiro.hub.quotas import within_quota
 from viveiro.hub.types import Repo
 from viveiro.hub.xet import queries
-from viveiro.hub.xet.hashing import HASH_BYTES, asked_about, file_hash, hash_text, term_hash
+from viveiro.hub.xet.hashing import HASH_BYTES, Tree, asked_about, hash_text, term_hash
 from viveiro.hub.xet.packing import pack
 from viveiro.hub.xet.rebuilding import Rebuilder
 from viveiro.hub.xet.reconstruction import merged, reconstruct, wanted
@@ -45,7 +45,7 @@ INDEXES_IN_MEMORY: Final = 256
 """About 40 KiB each."""
 
 
-def _tell_nobody(_done: int, _total: int) -> None:
+def tell_nobody(_done: int, _total: int) -> None:
     pass
 
 
@@ -61,6 +61,8 @@ class Sender:
     viewer: Viewer
     name: str
     repo: Repo
+    proposes: bool = False
+    """May not write to it, and so leaves alone how it offers what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class Xet:
 
     # Layouts ----------------------------------------------------------------------------------------------------------
 
-    def register(self, sender: Sender, shard: bytes, tell: Progress = _tell_nobody) -> int:
+    def register(self, sender: Sender, shard: bytes, tell: Progress = tell_nobody) -> int:
         """Verify all that a shard says of files, and give these to the repo. How many.
 
         Args:
@@ -190,7 +192,7 @@ class Xet:
                     hub_queries.grant(session, sender.repo.pk, [each.sha256])
             for each in verified:
                 layout = queries.add_layout(session, each.sha256, each.file.xet_hash, each.file.layout, now)
-                queries.give_layout(session, sender.repo.pk, each.sha256, layout)
+                queries.give_layout(session, sender.repo.pk, each.sha256, layout, replace=not sender.proposes)
                 queries.note_chunks(session, each.first_xorb, [each.first_chunk])
         return len(files)
 
@@ -227,7 +229,7 @@ class Xet:
             raise InvalidShard(Sentence("file {file} has no content", file=file.xet_hash))
         if file.term_hashes is None:
             raise InvalidShard(Sentence("file {file} comes without the hashes of its terms", file=file.xet_hash))
-        hashes, sizes = [], []
+        tree, first_chunk = Tree(), b""
         for term, announced in zip(file.layout.terms, file.term_hashes, strict=True):
             index = self._index(term.xorb)
             own = index.hashes_of(term.start, term.stop)
@@ -239,13 +241,12 @@ class Xet:
                 raise InvalidShard(
                     Sentence("a term of file {file} is not what xorb {xorb} holds", file=file.xet_hash, xorb=term.xorb)
                 )
-            hashes.append(own)
-            sizes.extend(index.sizes[term.start : term.stop].tolist())
-        actual = file_hash(b"".join(hashes), sizes)
+            tree.add(own, index.sizes[term.start : term.stop].tolist())
+            first_chunk = first_chunk or own[:HASH_BYTES]
+        actual = tree.file_hash()
         if actual != file.xet_hash:
             raise InvalidShard(Sentence("a file has the hash {actual}, not {said}", actual=actual, said=file.xet_hash))
-
-        return hash_text(hashes[0][:HASH_BYTES])
+        return hash_text(first_chunk)
 
     def known_chunks(self, sender: Sender, chunk: str) -> bytes | None:
         """A shard that tells which chunks lie beside this one, in xorbs from which the sender may build files."""
@@ -324,7 +325,7 @@ class Xet:
             packed = pack(sha256, contents, Path(folder))
             for name, path in packed.xorbs.items():
                 self._take_in_xorb(name, path)
-        verified = self._verify(None, packed.told, _Steps(packed.told.layout.size, _tell_nobody))
+        verified = self._verify(None, packed.told, _Steps(packed.told.layout.size, tell_nobody))
         now = self._clock()
         with self._database.write() as session:
             _refuse_missing(packed.xorbs.keys() - queries.touch_xorbs(session, packed.xorbs, now))

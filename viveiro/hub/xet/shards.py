@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from viveiro.errors import InvalidInput
 from viveiro.hub.xet.hashing import blinded, hash_bytes, hash_text
@@ -16,6 +17,8 @@ from viveiro.locale import Sentence
 
 RECORD_BYTES: Final = 48
 MAX_SHARD_BYTES: Final = 64 * 2**20
+MAX_SHARD_CHUNKS: Final = 2**23
+"""Of all its files: about 512 GiB as clients cut them. A few bytes can name a xorb many thousand times, and all of it is read."""
 
 _MAGIC: Final = b"HFRepoMetaData\0" + bytes.fromhex("556967456a7b815783a5bdd95ccdd14aa9")
 _VERSION: Final = 2
@@ -50,6 +53,7 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
+        self._chunks = 0
 
     def files(self) -> list[ShardFile]:
         magic, version, _ = struct.unpack("<32sQQ", self._records(1))
@@ -63,6 +67,7 @@ class _Reader:
     def _file(self, header: bytes) -> ShardFile:
         raw, flags, count = struct.unpack("<32sII8x", header)
         terms = np.frombuffer(self._records(count), _TERM)
+        self._count_chunks(terms)
         verified = (
             np.frombuffer(self._records(count), "u1").reshape(-1, RECORD_BYTES) if flags & _HAS_TERM_HASHES else None
         )
@@ -73,6 +78,13 @@ class _Reader:
             tuple(hash_text(row[:32].tobytes()) for row in verified) if verified is not None else None,
             sha256,
         )
+
+    def _count_chunks(self, terms: npt.NDArray[np.void]) -> None:
+        self._chunks += int((terms["stop"].astype(np.int64) - terms["start"]).clip(0).sum())
+        if self._chunks > MAX_SHARD_CHUNKS:
+            raise InvalidShard(
+                Sentence("its files have more than {most} chunks; send them in several", most=MAX_SHARD_CHUNKS)
+            )
 
     def _records(self, count: int) -> bytes:
         start, self._at = self._at, self._at + count * RECORD_BYTES

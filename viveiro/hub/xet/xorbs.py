@@ -86,7 +86,10 @@ class XorbReader:
             return None
         if header[0] != 0:
             raise InvalidXorb(Sentence("chunk {number} is of an unknown version", number=len(self._sizes)))
-        return HEADER_BYTES + int.from_bytes(header[1:4], "little")
+        packed_size = int.from_bytes(header[1:4], "little")
+        if packed_size > _MAX_PACKED_BYTES:  # refused here, and not waited for
+            raise InvalidXorb(Sentence("chunk {number} is larger than chunks may be", number=len(self._sizes)))
+        return HEADER_BYTES + packed_size
 
     def _take_chunk(self, chunk: memoryview) -> None:
         if len(self._sizes) == MAX_XORB_CHUNKS:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.xet import MiB, Packed, chunk, floats, pack, xorb_of
-from viveiro.hub.xet.hashing import chunk_hash, file_hash, hash_bytes, hash_text, xorb_hash
-from viveiro.hub.xet.shards import InvalidShard, read_shard, write_shard
+from viveiro.hub.xet.hashing import Tree, chunk_hash, file_hash, hash_bytes, hash_text, xorb_hash
+from viveiro.hub.xet.shards import MAX_SHARD_CHUNKS, InvalidShard, read_shard, write_shard
 from viveiro.hub.xet.types import MAX_CHUNK_BYTES, MAX_XORB_CHUNKS, Layout, Term, XorbIndex
 from viveiro.hub.xet.xorbs import InvalidXorb, XorbReader, unpack_chunk, unpack_chunks
 
@@ -141,6 +141,10 @@ class TestHostileXorbs:
         with pytest.raises(InvalidXorb, match="does not unpack"):
             read(chunk(CONTENT, 1, packed=bytes(frame)), "0" * 64)
 
+    def test_a_chunk_that_is_said_to_be_huge_is_not_waited_for(self):
+        with pytest.raises(InvalidXorb, match="larger than chunks may be"):
+            XorbReader().take(b"\0\xff\xff\xff\0\xff\xff\xff")
+
     def test_another_hash_than_announced(self):
         _, xorb = xorb_of(CONTENT)
         with pytest.raises(InvalidXorb, match="its hash is"):
@@ -182,6 +186,15 @@ class TestShards:
         with pytest.raises(InvalidShard, match="ends too soon"):
             read_shard(bytes(claims))
 
+    def test_one_that_names_a_xorb_without_end_is_refused_before_anything_is_read(self):
+        """A hundred bytes for each time, and 64 MiB to verify."""
+        term = hash_bytes("1" * 64) + struct.pack("<IIII", 0, 2**26, 0, 8192)
+        times = MAX_SHARD_CHUNKS // 8192 + 1
+        header = bytes(32) + struct.pack("<II8x", 0, times)
+        shard = write_shard({}, key=bytes(32), made_at=0, expires_at=0)[:48] + header + term * times
+        with pytest.raises(InvalidShard, match="more than"):
+            read_shard(shard)
+
     def test_of_another_version(self, packed):
         with pytest.raises(InvalidShard, match="version 2"):
             read_shard(packed.shard[:32] + (3).to_bytes(8, "little") + packed.shard[40:])
@@ -209,6 +222,15 @@ class TestTree:
     def test_one_chunk_is_its_own_root(self):
         raw = chunk_hash(b"alone")
         assert xorb_hash(raw, [5]) == hash_text(raw)
+
+    @pytest.mark.parametrize("step", [1, 7, 4096, 10_000])
+    @pytest.mark.parametrize("count", [1, 2, 9, 10, 4095, 4096, 4104, 4105, 20_000])
+    def test_chunks_may_come_little_by_little(self, count, step):
+        raw, sizes = np.random.default_rng(count).bytes(32 * count), list(range(1, count + 1))
+        tree = Tree()
+        for at in range(0, count, step):
+            tree.add(raw[32 * at : 32 * (at + step)], sizes[at : at + step])
+        assert tree.file_hash() == file_hash(raw, sizes)
 
     def test_an_end_falls_only_behind_a_third_child(self):
         raw = np.zeros((20, 32), "u1").tobytes()  # every hash may cut

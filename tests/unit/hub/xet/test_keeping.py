@@ -85,6 +85,17 @@ class TestReading:
         assert house.hub.xet.hashes(secret, [packed.sha256]) == {packed.sha256: packed.xet_hash}
         assert house.hub.xet.file(secret, packed.xet_hash)
 
+    def test_who_only_proposes_changes_nothing_for_those_who_read_it(self, house: House, packed: Packed) -> None:
+        repo = house.model()
+        send(house, packed, repo)
+        chunks = [CONTENT[at : at + 75_000] for at in range(0, len(CONTENT), 75_000)]
+        name, xorb = xorb_of(*chunks)
+        bobs = Sender(house.bob, f"user-{house.bob.user_id}", repo, proposes=True)
+        send_xorb(house, bobs, name, xorb)
+        shard, _ = shard_of_file(name, chunks)
+        house.hub.xet.register(bobs, shard)
+        assert house.hub.xet.hashes(repo, [packed.sha256]) == {packed.sha256: packed.xet_hash}
+
     def test_what_nobody_sent_is_not_there(self, house: House, packed: Packed) -> None:
         assert house.blobs.size(packed.sha256) is None
         with pytest.raises(BlobNotFound):

@@ -65,6 +65,8 @@ class Access:
         writes = scope == "write" and not self.proposes
         repo = hub.get_repo(viewer, ref, Action.WRITE if writes else Action.READ, follow=True)
         hub.require_files(viewer, repo)
+        if scope == "write":
+            hub.require_upload(viewer, repo)
         if repo.storage_key != self.storage_key:
             raise RepoNotFound(ref.repo_id, ref.kind)
         return repo
@@ -125,7 +127,7 @@ def _reader(request: Request, settings: SettingsDep, database: DatabaseDep, hub:
 def _sender(request: Request, settings: SettingsDep, database: DatabaseDep, hub: HubDep) -> Sender:
     access = _accepted(request, settings, "write")
     viewer = access.viewer(database)
-    return Sender(viewer, sender_name(viewer), access.repo(viewer, hub, "write"))
+    return Sender(viewer, sender_name(viewer), access.repo(viewer, hub, "write"), access.proposes)
 
 
 ReaderDep = Annotated[Reader, Depends(_reader)]

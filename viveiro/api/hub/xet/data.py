@@ -1,7 +1,7 @@
 """Packed chunks go out, to the bearers of links that a reconstruction gave: no byte but of the file that it was about."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from uuid import uuid4
 
@@ -30,7 +30,8 @@ def data(
     access, layout_id = read_data_link(settings, xorb, link)
     access.repo(access.viewer(database), hub, "read")
     asked = asked_runs(request.headers.get("range", ""))
-    if not all(is_within(run, xet.readable_ranges(layout_id, xorb)) for run in asked):
+    readable = xet.readable_ranges(layout_id, xorb)
+    if not all(is_within(run, readable) for run in asked):
         raise Forbidden("This link is for other bytes. Send the Range that the reconstruction names.")
     size = xet.xorbs.size(xorb)
     if size is None:
@@ -42,7 +43,7 @@ def data(
     }
     if len(asked) == 1:
         return BlobResponse(xet.xorbs, xorb, Selection(*asked[0], size, is_part=True), headers)
-    return _several(xet.xorbs, xorb, asked, size)
+    return _several(xet.xorbs, xorb, asked, size, headers)
 
 
 def asked_runs(header: str) -> list[Run]:
@@ -61,7 +62,7 @@ def is_within(run: Run, allowed: Sequence[Run]) -> bool:
     return any(start <= run[0] and run[1] <= stop for start, stop in allowed)
 
 
-def _several(xorbs: BlobStore, xorb: str, asked: Sequence[Run], size: int) -> Response:
+def _several(xorbs: BlobStore, xorb: str, asked: Sequence[Run], size: int, headers: Mapping[str, str]) -> Response:
     """RFC 9110, 14.6."""
     boundary = uuid4().hex
     heads = [
@@ -78,5 +79,5 @@ def _several(xorbs: BlobStore, xorb: str, asked: Sequence[Run], size: int) -> Re
             yield b"\r\n"
         yield end.encode()
 
-    headers = {"Content-Type": f"multipart/byteranges; boundary={boundary}", "Content-Length": str(length)}
-    return StreamingResponse(parts(), 206, headers)
+    whole = {"Content-Type": f"multipart/byteranges; boundary={boundary}", "Content-Length": str(length)}
+    return StreamingResponse(parts(), 206, {**headers, **whole})

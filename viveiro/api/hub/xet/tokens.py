@@ -11,7 +11,6 @@ from viveiro.api.hub.answers import json_answer
 from viveiro.api.hub.places import REPO, PlaceDep
 from viveiro.api.hub.xet.access import LIFETIME, Access, Scope, cas_url, issue
 from viveiro.db import utc_now
-from viveiro.errors import NotAuthenticated
 from viveiro.http.dependencies import HubDep, SettingsDep, ViewerDep
 from viveiro.http.urls import public_url
 from viveiro.hub.service import Hub
@@ -44,9 +43,7 @@ def write_token(
 
 def _proposed_to(hub: Hub, viewer: Viewer, place: PlaceDep) -> Repo:
     repo = hub.get_repo(viewer, place.ref)
-    hub.require_files(viewer, repo)
-    if viewer.is_anonymous:
-        raise NotAuthenticated
+    hub.require_upload(viewer, repo)
     return repo
 
 

@@ -4,10 +4,11 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from typing import Final
+from weakref import WeakValueDictionary
 
 import orjson
 import structlog
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, Semaphore, to_thread
 from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
@@ -19,7 +20,7 @@ from viveiro.errors import NotFound, TooLarge, ViveiroError
 from viveiro.http.dependencies import XetDep
 from viveiro.http.errors import INTERNAL
 from viveiro.http.files import receive_body
-from viveiro.hub.xet.service import Sender, Xet
+from viveiro.hub.xet.service import Progress, Sender, Xet, tell_nobody
 from viveiro.hub.xet.shards import MAX_SHARD_BYTES
 from viveiro.locale import translate
 from viveiro.types import Json
@@ -33,11 +34,27 @@ HEARTBEAT_SECONDS: Final = 15.0
 _LIMITER: Final = RunVar[CapacityLimiter]("xet-verification")
 
 
+_TURNS: Final = RunVar[WeakValueDictionary[int, Semaphore]]("xet-turns")
+
+
 def _limiter() -> CapacityLimiter:
     """Verifying is all computing: more threads than processors would only keep other routes waiting."""
     if _LIMITER.get(None) is None:
         _LIMITER.set(CapacityLimiter(max(2, os.cpu_count() or 1)))
     return _LIMITER.get()
+
+
+async def _register(xet: Xet, sender: Sender, shard: bytes, tell: Progress) -> None:
+    """Nobody has more than half of the threads: a shard of a few kilobytes can name hours of work."""
+    async with _turns_of(sender):
+        await to_thread.run_sync(xet.register, sender, shard, tell, limiter=_limiter())
+
+
+def _turns_of(sender: Sender) -> Semaphore:
+    if _TURNS.get(None) is None:
+        _TURNS.set(WeakValueDictionary())
+    fresh = Semaphore(int(_limiter().total_tokens) // 2)
+    return _TURNS.get().setdefault(sender.viewer.user_id or 0, fresh)
 
 
 @router.post(CAS + "/v1/xorbs/default/{hash}")
@@ -59,7 +76,7 @@ def xorb(sender: SenderDep, name: HashDep, xet: XetDep) -> Response:
 @router.post(CAS + "/v1/shards")
 async def upload_shard(request: Request, sender: SenderDep, xet: XetDep) -> Response:
     shard = await _received(request)
-    await to_thread.run_sync(xet.register, sender, shard, limiter=_limiter())
+    await _register(xet, sender, shard, tell_nobody)
     return json_answer({"result": 1})
 
 
@@ -87,7 +104,7 @@ async def _events(xet: Xet, sender: Sender, shard: bytes) -> AsyncIterator[bytes
         event: Json = {"type": "validating", "verified": done, "total": total}
         loop.call_soon_threadsafe(told.put_nowait, event)
 
-    running = asyncio.ensure_future(to_thread.run_sync(xet.register, sender, shard, tell, limiter=_limiter()))
+    running = asyncio.ensure_future(_register(xet, sender, shard, tell))
     running.add_done_callback(lambda _: told.put_nowait(None))
     event: Json | None = {"type": "validating", "verified": 0, "total": 1}
     while event is not None:
@@ -102,7 +119,7 @@ async def _events(xet: Xet, sender: Sender, shard: bytes) -> AsyncIterator[bytes
     yield _line(_end(running))
 
 
-def _end(done: "asyncio.Future[int]") -> Json:
+def _end(done: "asyncio.Future[None]") -> Json:
     error = done.exception()
     if error is None:
         return {"type": "result"}
