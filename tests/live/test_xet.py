@@ -428,15 +428,15 @@ class TestAHashGivesNoAccess:
         assert Xet(server, None, repo, "write", "None?create_pr=1").asked.status_code == 401
 
     def test_but_not_with_an_access_token_that_only_reads(self, server: RunningServer, repo: str) -> None:
-        made = server.client("bob").post("/api/v1/tokens", {"name": "reads", "role": "read"})
-        server.tokens["READS"] = made["secret"]
+        with server.client("bob") as account:
+            server.tokens["READS"] = account.post("/api/v1/tokens", {"name": "reads", "role": "read"})["secret"]
         assert Xet(server, "reads", repo, "write", "None?create_pr=1").asked.status_code == 403
 
     def test_nor_longer_than_the_access_token_lasts(self, server: RunningServer, repo: str, packed: Packed) -> None:
-        bob = server.client("bob")
-        server.tokens["SHORT"] = bob.post("/api/v1/tokens", {"name": "short", "role": "write"})["secret"]
-        xet = Xet(server, "short", repo, "write", "None?create_pr=1")
-        bob.delete("/api/v1/tokens/short")
+        with server.client("bob") as account:
+            server.tokens["SHORT"] = account.post("/api/v1/tokens", {"name": "short", "role": "write"})["secret"]
+            xet = Xet(server, "short", repo, "write", "None?create_pr=1")
+            account.delete("/api/v1/tokens/short")
         ((name, xorb),) = packed.xorbs.items()
         assert xet.send_xorb(name, xorb).status_code == 401
 

@@ -76,9 +76,17 @@ def tell_of_repo(job: JobContext, event: RepoChanged) -> int:
         happening = Happening(event.change, "repo")
     count = _note(job, Domain.REPO, happening, repo, names)
     if event.moved_to is not None:
-        with job.database.write() as session:
-            queries.follow_move(session, kind, event.repo_id, event.moved_to)
+        _follow_move(job, repo, event.moved_to)
     return count
+
+
+def _follow_move(job: JobContext, repo: ToldRepo, new: str) -> None:
+    """Only where the owner of the webhook may know its new name: it stands on the webhook's page from now on."""
+    with job.database.read() as session:
+        owners = queries.owners_watching(session, repo.ref.kind, str(repo.ref.repo_id))
+    knowing = _who_may_know(job, owners, repo)
+    with job.database.write() as session:
+        queries.follow_move(session, repo.ref.kind, str(repo.ref.repo_id), new, knowing)
 
 
 @listener(DiscussionChanged, name="webhooks-of-discussion")
@@ -117,7 +125,7 @@ def deliver(job: JobContext, *, delivery_id: str) -> dict[str, Any] | None:
             return None
         content, event = row.payload, queries.to_delivery(row).event
         as_it_was, attempts = told_from(row.about, row.repo_pk), row.attempts + 1
-    if webhook.disabled or not _owner_may_know(job, webhook, as_it_was):
+    if webhook.disabled or not _who_may_know(job, [webhook.owner_id], as_it_was):
         with job.database.write() as session:
             queries.update_delivery(session, delivery_id, state=DeliveryState.DROPPED, next_attempt_at=None)
         return {"state": DeliveryState.DROPPED}
@@ -179,7 +187,9 @@ def _note(
     with job.database.read() as session:
         found = {it.id: it for name in names for it in queries.watching(session, repo.ref.kind, name)}
     known = [it for it in found.values() if base_url in (None, it.base_url)]
-    told = [it for it in known if domain in it.domains and _owner_may_know(job, it, repo)]
+    concerned = [it for it in known if domain in it.domains]
+    knowing = _who_may_know(job, {it.owner_id for it in concerned}, repo)
+    told = [it for it in concerned if it.owner_id in knowing]
     if not told:
         return 0
     about = {
@@ -199,12 +209,12 @@ def _note(
     return len(told)
 
 
-def _owner_may_know(job: JobContext, webhook: Webhook, as_it_was: ToldRepo) -> bool:
+def _who_may_know(job: JobContext, user_ids: Iterable[int], as_it_was: ToldRepo) -> set[int]:
     """By what the repo is now. Of a deleted one, by what it was."""
     now = _find(job, as_it_was.pk)
+    resource = now.resource if now is not None else as_it_was.resource
     with job.database.read() as session:
-        owner = viewer_of_user(session, webhook.owner_id)
-    return may_see(owner, now.resource if now is not None else as_it_was.resource)
+        return {user_id for user_id in user_ids if may_see(viewer_of_user(session, user_id), resource)}
 
 
 def _settle(session: Session, webhook: Webhook, delivery_id: str, attempts: int, attempt: Attempt) -> DeliveryState:

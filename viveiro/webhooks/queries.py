@@ -79,9 +79,21 @@ def watching(session: Session, kind: RepoKind, repo_id: str) -> list[Webhook]:
     return _webhooks(session, session.scalars(found).all())
 
 
-def follow_move(session: Session, kind: RepoKind, old: str, new: str) -> None:
-    """Who watched the repo by its old name watches it by the new one."""
-    watched = and_(WebhookWatchRow.kind == kind.value, WebhookWatchRow.folded_name == old.lower())
+def owners_watching(session: Session, kind: RepoKind, repo_id: str) -> Sequence[int]:
+    """Of webhooks that watch this repo itself, switched on or off."""
+    owners = select(WebhookRow.owner_id).join(WebhookWatchRow, WebhookWatchRow.webhook_id == WebhookRow.id).distinct()
+    watched = and_(WebhookWatchRow.kind == kind.value, WebhookWatchRow.folded_name == repo_id.lower())
+    return session.scalars(owners.where(watched)).all()
+
+
+def follow_move(session: Session, kind: RepoKind, old: str, new: str, owners: Collection[int]) -> None:
+    """These owners' webhooks, which watched the repo by its old name, watch it by the new one."""
+    theirs = select(WebhookRow.id).where(WebhookRow.owner_id.in_(owners))
+    watched = and_(
+        WebhookWatchRow.kind == kind.value,
+        WebhookWatchRow.folded_name == old.lower(),
+        WebhookWatchRow.webhook_id.in_(theirs),
+    )
     already = select(WebhookWatchRow.webhook_id).where(
         WebhookWatchRow.kind == kind.value, WebhookWatchRow.folded_name == new.lower()
     )

@@ -14,8 +14,9 @@ from viveiro.accounts.service import delete_user
 from viveiro.db import Database, utc_now
 from viveiro.errors import TooLarge
 from viveiro.events import RepoChanged
+from viveiro.hub.moving import move_repo
 from viveiro.jobs.kinds import kinds
-from viveiro.types import Visibility
+from viveiro.types import RepoId, Visibility
 from viveiro.webhooks import queries, service
 from viveiro.webhooks.payloads import signature
 from viveiro.webhooks.types import (
@@ -132,6 +133,23 @@ class TestAWebhook:
         with house.database.write() as session:
             on = service.switch(session, house.bob, webhook.id, on=True)
         assert (on.disabled, on.disabled_because, on.failing_since) == (False, None, None)
+
+    @pytest.mark.parametrize(("private", "name"), [(False, "alice/sprouts"), (True, "alice/seeds")])
+    def test_follows_a_repo_only_to_a_name_that_its_owner_may_know(
+        self, house: House, private: bool, name: str
+    ) -> None:
+        repo = house.model()
+        work(house, "webhooks-of-repo")
+        watched = (Watched(WatchedKind.MODEL, "alice/seeds"),)
+        with house.database.write() as session:
+            wish = Wish(NOWHERE, watched, (Domain.REPO,), None, "http://here.example")
+            webhook = service.create_webhook(session, house.bob, wish, ())
+        if private:
+            house.hub.update_repo(house.alice, repo.ref, visibility=Visibility.PRIVATE)
+            work(house, "webhooks-of-repo")
+        move_repo(house.hub, house.alice, repo.ref, RepoId("alice", "sprouts"))
+        work(house, "webhooks-of-repo")
+        assert [watch.name for watch in again(house, webhook).watched] == [name]
 
     def test_of_a_deleted_user_goes_with_them(self, house: House, webhook: Webhook) -> None:
         with house.database.write() as session:
