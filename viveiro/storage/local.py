@@ -28,12 +28,13 @@ from viveiro.errors import (
     ChecksumMismatch,
     InvalidHash,
     MissingParts,
-    SizeMismatch,
     StorageFull,
     Unavailable,
 )
+from viveiro.storage.leftovers import sweep_folder
 from viveiro.storage.room import full_disk_named
 from viveiro.storage.types import BlobWriter, Bytes, PartialUpload, PartWriter, StoredBlob
+from viveiro.storage.verifying import Hashed, Measured
 
 READ_BYTES: Final = 2**20
 LOCK_PATIENCE_SECONDS: Final = 10.0
@@ -77,7 +78,7 @@ class LocalBlobStore:
             # In the store's own file system, not in /tmp: a rename is atomic only within one.
             with NamedTemporaryFile(dir=self._incoming, suffix=".partial", delete=False) as partial:
                 try:
-                    yield _LocalBlobWriter(self, Path(partial.name), partial.fileno(), sha256, size)
+                    yield _LocalBlobWriter(self, Path(partial.name), partial.fileno(), Hashed(sha256, size))
                 finally:
                     Path(partial.name).unlink(missing_ok=True)  # already gone when it was kept
 
@@ -137,14 +138,7 @@ class LocalBlobStore:
         shutil.rmtree(self._uploads / upload_id, ignore_errors=True)
 
     def sweep(self, older_than: timedelta) -> int:
-        oldest = time.time() - older_than.total_seconds()
-        stale = [path for path in _children(self._incoming) if _last_touched(path) < oldest]
-        abandoned = [path for path in _children(self._uploads) if _last_touched(path) < oldest]
-        for partial in stale:
-            partial.unlink(missing_ok=True)
-        for folder in abandoned:
-            self.discard(folder.name)
-        return len(stale) + len(abandoned)
+        return sweep_folder(self._incoming, older_than) + sweep_folder(self._uploads, older_than)
 
     def keep(self, written: Path, descriptor: int, sha256: str) -> None:
         """Make a verified file the blob. It is on the disk before it has the name, and so is the name on return."""
@@ -182,55 +176,41 @@ class LocalBlobStore:
 
 
 class _LocalBlobWriter:
-    def __init__(
-        self, store: LocalBlobStore, partial: Path, descriptor: int, sha256: str | None, size: int | None
-    ) -> None:
+    def __init__(self, store: LocalBlobStore, partial: Path, descriptor: int, content: Hashed) -> None:
         self._store = store
         self._partial = partial
         self._descriptor = descriptor
-        self._announced_sha256 = sha256
-        self._announced_size = size
-        self._hash = hashlib.sha256()
-        self._size = 0
+        self._content = content
 
     def write(self, data: Bytes) -> None:
-        self._size += len(data)
-        if self._announced_size is not None and self._size > self._announced_size:
-            raise SizeMismatch(self._announced_size, self._size)
-        self._hash.update(data)
+        offset = self._content.size
+        self._content.add(data)
         with full_disk_named():
-            _write_at(self._descriptor, data, self._size - len(data))
+            _write_at(self._descriptor, data, offset)
 
     def finish(self) -> StoredBlob:
-        if self._announced_size is not None and self._announced_size != self._size:
-            raise SizeMismatch(self._announced_size, self._size)
-        actual = self._hash.hexdigest()
-        if self._announced_sha256 is not None and self._announced_sha256 != actual:
-            raise ChecksumMismatch(self._announced_sha256, actual)
+        stored = self._content.verified()
         with full_disk_named():
-            self._store.keep(self._partial, self._descriptor, actual)
-        return StoredBlob(actual, self._size)
+            self._store.keep(self._partial, self._descriptor, stored.sha256)
+        return stored
 
 
 class _LocalPartWriter:
     def __init__(self, descriptor: int, upload: PartialUpload, number: int, marker: Path) -> None:
         self._descriptor = descriptor
-        self._offset = upload.offset(number)
-        self._announced_size = upload.part_size(number)
+        self._start = upload.offset(number)
+        self._content = Measured(upload.part_size(number))
         self._marker = marker
-        self._size = 0
 
     def write(self, data: Bytes) -> None:
-        if self._size + len(data) > self._announced_size:
-            raise SizeMismatch(self._announced_size, self._size + len(data))
+        offset = self._start + self._content.size
+        self._content.add(data)
         with full_disk_named():
-            _write_at(self._descriptor, data, self._offset + self._size)
-        self._size += len(data)
+            _write_at(self._descriptor, data, offset)
 
     def finish(self) -> str:
         """Not synced to disk: a part is a convenience, and the whole is verified before anything is promised."""
-        if self._size != self._announced_size:
-            raise SizeMismatch(self._announced_size, self._size)
+        self._content.require_all()
         with full_disk_named(), self._marker.open("wb") as marker:
             os.utime(marker.fileno())
             # From the open file: the same part sent again may remove the name at any moment.
@@ -305,15 +285,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _children(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
-
-
-def _last_touched(path: Path) -> float:
-    """When the file, or anything in the folder, was last written. What vanishes meanwhile counts as touched just now."""
-    try:
-        return max(child.stat().st_mtime for child in (path, *_children(path)))
-    except FileNotFoundError:
-        return time.time()

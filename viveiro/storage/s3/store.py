@@ -10,7 +10,6 @@ so a blob is completed when its hash is verified, and not before. A process that
 open, which `sweep` ends.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,13 +23,13 @@ from viveiro.errors import (
     ChecksumMismatch,
     InvalidHash,
     MissingParts,
-    SizeMismatch,
     Unavailable,
 )
 from viveiro.storage.s3.bucket import Bucket, UnusableObjectStore
 from viveiro.storage.s3.objects import Objects
 from viveiro.storage.s3.sending import Sending
 from viveiro.storage.types import BlobWriter, Bytes, PartialUpload, PartWriter, StoredBlob
+from viveiro.storage.verifying import Hashed, Measured
 
 READ_BYTES: Final = 2**20
 
@@ -87,7 +86,7 @@ class S3BlobStore:
     def writer(self, sha256: str | None = None, size: int | None = None) -> Iterator[BlobWriter]:
         path = f"incoming/{token_hex(16)}" if sha256 is None else self._blob(sha256)
         with self._sending(path, size) as sending:
-            yield _S3BlobWriter(self, sending, sha256, size)
+            yield _S3BlobWriter(self, sending, Hashed(sha256, size))
 
     def put(self, key: str, file: Path) -> bool:
         return self._objects.create(self._blob(key), file)
@@ -105,7 +104,7 @@ class S3BlobStore:
         self._objects.delete(*earlier)
         path = f"uploads/{upload.id}/{number}.{token_hex(8)}"
         with self._sending(path, upload.part_size(number)) as sending:
-            yield _S3PartWriter(sending, path, upload.part_size(number))
+            yield _S3PartWriter(sending, path, Measured(upload.part_size(number)))
 
     def parts(self, upload_id: str) -> dict[int, str]:
         return {number: _etag(path) for number, path in self._parts(upload_id).items()}
@@ -181,47 +180,33 @@ class S3BlobStore:
 
 
 class _S3BlobWriter:
-    def __init__(self, store: S3BlobStore, sending: Sending, sha256: str | None, size: int | None) -> None:
+    def __init__(self, store: S3BlobStore, sending: Sending, content: Hashed) -> None:
         self._store = store
         self._sending = sending
-        self._announced_sha256 = sha256
-        self._announced_size = size
-        self._hash = hashlib.sha256()
-        self._size = 0
+        self._content = content
 
     def write(self, data: Bytes) -> None:
-        self._size += len(data)
-        if self._announced_size is not None and self._size > self._announced_size:
-            raise SizeMismatch(self._announced_size, self._size)
-        self._hash.update(data)
+        self._content.add(data)
         self._sending.write(data)
 
     def finish(self) -> StoredBlob:
-        if self._announced_size is not None and self._announced_size != self._size:
-            raise SizeMismatch(self._announced_size, self._size)
-        actual = self._hash.hexdigest()
-        if self._announced_sha256 is not None and self._announced_sha256 != actual:
-            raise ChecksumMismatch(self._announced_sha256, actual)
-        self._sending.finish(self._store.blob_path(actual))
-        return StoredBlob(actual, self._size)
+        stored = self._content.verified()
+        self._sending.finish(self._store.blob_path(stored.sha256))
+        return stored
 
 
 class _S3PartWriter:
-    def __init__(self, sending: Sending, path: str, announced_size: int) -> None:
+    def __init__(self, sending: Sending, path: str, content: Measured) -> None:
         self._sending = sending
         self._path = path
-        self._announced_size = announced_size
-        self._size = 0
+        self._content = content
 
     def write(self, data: Bytes) -> None:
-        self._size += len(data)
-        if self._size > self._announced_size:
-            raise SizeMismatch(self._announced_size, self._size)
+        self._content.add(data)
         self._sending.write(data)
 
     def finish(self) -> str:
-        if self._size != self._announced_size:
-            raise SizeMismatch(self._announced_size, self._size)
+        self._content.require_all()
         self._sending.finish(self._path)
         return _etag(self._path)
 
