@@ -1,16 +1,17 @@
 """Large files by sha256, in whatever form they are kept: as they are, or in xorbs.
 
 What came by LFS or through a page lies in the blob store as it is; what came by Xet lies in xorbs, and its bytes are put together
-when they are asked for. Whoever reads need not know.
+when they are asked for. Whoever reads need not know, also while a job takes the one form for the other.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from viveiro.errors import BlobNotFound
 from viveiro.hub.xet.rebuilt import RebuiltFiles
 from viveiro.hub.xet.service import Xet
 from viveiro.storage import BlobStore, BlobWriter, PartialUpload, PartWriter, StoredBlob
@@ -33,13 +34,28 @@ class Contents:
         return self.plain.path(sha256) or self.rebuilt.path(sha256)
 
     def address(self, sha256: str, lifetime: timedelta, headers: Mapping[str, str]) -> str | None:
-        """Only of one that is kept as it is: what lies in xorbs has to be put together here."""
+        """Only of one that is kept as it is: what lies in xorbs has to be put together here, and its plain form may go soon."""
         address = self.plain.address(sha256, lifetime, headers)
-        return address if address is not None and self.plain.size(sha256) is not None else None
+        if address is None or self.plain.size(sha256) is None or self._xet.size(sha256) is not None:
+            return None
+        return address
 
     def read(self, sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        if self.plain.size(sha256) is not None:
-            return self.plain.read(sha256, start, stop)
+        size = self.plain.size(sha256)
+        if size is None:
+            return self._read_from_xorbs(sha256, start, stop)
+        return self._read_plain(sha256, start, size if stop is None else min(stop, size))
+
+    def _read_plain(self, sha256: str, start: int, stop: int) -> Iterator[bytes]:
+        """To the end also where it is put into xorbs meanwhile: a slow client may take hours for it."""
+        try:
+            for content in self.plain.read(sha256, start, stop):
+                start += len(content)
+                yield content
+        except (BlobNotFound, FileNotFoundError):
+            yield from self._read_from_xorbs(sha256, start, stop)
+
+    def _read_from_xorbs(self, sha256: str, start: int, stop: int | None) -> Iterator[bytes]:
         layout = self._xet.layout(sha256)
         if start > 0 or (stop is not None and stop < layout.size):
             return self._xet.rebuild(layout, start, stop)
@@ -54,14 +70,19 @@ class Contents:
     def put_into_xorbs(self, sha256: str) -> None:
         """From now on it is kept in xorbs only. Raises CannotBePacked, and leaves it as it is."""
         self._xet.take_in(sha256, self.read_as_stored(sha256))
-        self.plain.delete(sha256)  # last: a crash before leaves it twice, and `sweep_doubles` finds that
+        if self.plain.address(sha256, timedelta(minutes=1), {}) is None:
+            self.plain.delete(sha256)  # last: a crash before leaves it twice, and `sweep_doubles` finds that
 
-    def sweep_doubles(self) -> int:
-        """Delete what is kept as it is and in xorbs too, as after a crash. How many."""
+    def sweep_doubles(self, before: datetime) -> int:
+        """Delete what is kept as it is, and was in xorbs too before then. How many.
+
+        As after a crash; and in a bucket, where somebody may be fetching it by an address that was given before it was in xorbs,
+        once no such address can be used any more.
+        """
         swept = 0
         waiting = self.plain.keys()
         while batch := list(islice(waiting, 500)):
-            for sha256 in self._xet.all_in_xorbs(batch):
+            for sha256 in self._xet.all_in_xorbs(batch, before):
                 self.plain.delete(sha256)
                 swept += 1
         return swept
@@ -93,4 +114,4 @@ class Contents:
         self.plain.discard(upload_id)
 
     def sweep(self, older_than: timedelta) -> int:
-        return self.plain.sweep(older_than) + self.rebuilt.sweep(older_than)
+        return self.plain.sweep(older_than) + self.rebuilt.sweep(older_than) + self._xet.sweep_arrivals(older_than)

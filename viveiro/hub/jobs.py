@@ -32,6 +32,8 @@ LIKE_WEIGHT: Final = 20
 """One like says as much as so many downloads: it is given once."""
 PACKED_AFTER: Final = timedelta(hours=1)
 """What came otherwise than by Xet is put into xorbs after this: its uploader may be about to replace it."""
+MARGIN: Final = timedelta(minutes=5)
+"""Between the moment that a row tells and the moment that others can read it."""
 UNUSED_FOR: Final = timedelta(days=1)
 """Content that no repo was given is deleted after this: its uploader may still be about to commit."""
 ROWS_AT_ONCE: Final = 500
@@ -49,7 +51,7 @@ def sweep(job: JobContext) -> dict[str, int]:
         return {
             "contents": sweep_contents(hub, utc_now() - UNUSED_FOR),
             **hub.xet.sweep(utc_now()),
-            "doubles": hub.blobs.sweep_doubles(),
+            "doubles": hub.blobs.sweep_doubles(_links_ended(hub)),
             "uploads": hub.blobs.sweep(job.settings.upload_time_limit),
         }
 
@@ -58,7 +60,13 @@ def sweep(job: JobContext) -> dict[str, int]:
 def pack(job: JobContext) -> dict[str, int]:
     """Put into xorbs what came by LFS or through a page, so that it is offered by Xet and kept once."""
     with Hub(job.database, job.settings, open_store(job.settings)) as hub:
-        return pack_contents(hub, utc_now() - PACKED_AFTER, job.cancelled)
+        packed = pack_contents(hub, utc_now() - PACKED_AFTER, job.cancelled)
+        return {**packed, "doubles": hub.blobs.sweep_doubles(_links_ended(hub))}
+
+
+def _links_ended(hub: Hub) -> datetime:
+    """No address of the store that was given before can still be used."""
+    return utc_now() - hub.settings.presigned_lifetime - MARGIN
 
 
 @listener(RevisionPushed, name="hub-repack")

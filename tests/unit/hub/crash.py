@@ -7,16 +7,19 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from viveiro.accounts.service import get_account, viewer_of_user
 from viveiro.accounts.types import Viewer
-from viveiro.db import Database
-from viveiro.events import DiscussionChanged, RevisionPushed
+from viveiro.db import Database, utc_now
+from viveiro.events import DiscussionChanged, RepoChanged, RevisionPushed
+from viveiro.hub import jobs, moving
 from viveiro.hub.discussions.service import Discussions, begin_proposal
 from viveiro.hub.service import Hub
 from viveiro.hub.types import AddFile
+from viveiro.hub.xet.service import KEPT_FOR
 from viveiro.jobs.outbox import listener
 from viveiro.settings import Settings
 from viveiro.storage import LocalBlobStore
@@ -25,6 +28,7 @@ from viveiro.types import RepoId, RepoKind, RepoRef
 KILLED = 137
 NEVER = "never"
 SEEDS = RepoRef(RepoKind.MODEL, RepoId("alice", "seeds"))
+MOVED = RepoRef(RepoKind.MODEL, RepoId("acai", "saplings"))
 NEW = RepoRef(RepoKind.MODEL, RepoId("alice", "new"))
 
 
@@ -108,11 +112,27 @@ def merge(hub: Hub, viewer: Viewer) -> None:
     discussions.merge(viewer, repo, discussions.get(repo, 1), "Thank you")
 
 
+def move(hub: Hub, viewer: Viewer) -> None:
+    moving.move_repo(hub, viewer, SEEDS, MOVED.repo_id)
+
+
+def sweep(hub: Hub, viewer: Viewer) -> None:
+    """As after five weeks."""
+    jobs.sweep_contents(hub, utc_now() + timedelta(days=2))
+    hub.xet.sweep(utc_now() + KEPT_FOR + timedelta(minutes=1))
+    hub.blobs.sweep_doubles(utc_now() + timedelta(hours=1))
+    hub.blobs.sweep(timedelta(seconds=-1))
+
+
+def pack(hub: Hub, viewer: Viewer) -> None:
+    jobs.pack_contents(hub, utc_now() + timedelta(minutes=1))
+
+
 DEEDS = {
     deed.__name__: deed
     for deed in (
         *(commit, branch, tag, delete_branch, create, delete, twenty_commits, twenty_more),
-        *(squash, delete_lfs_files, propose, merge),
+        *(squash, delete_lfs_files, propose, merge, move, sweep, pack),
     )
 }
 
@@ -124,6 +144,11 @@ def heard(job: object, event: RevisionPushed) -> None:
 
 @listener(DiscussionChanged, name="test-heard-discussion")
 def heard_discussion(job: object, event: DiscussionChanged) -> None:
+    """The same."""
+
+
+@listener(RepoChanged, name="test-heard-repo")
+def heard_repo(job: object, event: RepoChanged) -> None:
     """The same."""
 
 

@@ -1,19 +1,25 @@
 """A repo gets another name, and everything that knew the old one still finds it."""
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tests.unit.hub.crash import MOVED, SEEDS
 from tests.unit.hub.house import House
+from tests.unit.hub.test_concurrency import die
 from viveiro.accounts.access_tokens import authenticate_token, create_token
 from viveiro.accounts.service import add_member, viewer_of_user
 from viveiro.accounts.types import ANONYMOUS, Grant, Role, TokenRole, Viewer
 from viveiro.errors import AlreadyExists, Forbidden, NotAuthenticated, RepoMoved, RepoNotFound, UserNotFound
 from viveiro.hub import queries
+from viveiro.hub.fsck import check_hub
 from viveiro.hub.listing import names_of
 from viveiro.hub.moving import move_repo
-from viveiro.hub.types import AddFile, Repo
+from viveiro.hub.types import AddFile, AddLfsFile, Repo
+from viveiro.jobs.tables import JobRow
 from viveiro.types import Action, RepoId, RepoKind, RepoRef
 
 
@@ -238,3 +244,45 @@ class TestFineGrainedTokens:
         viewer = self.viewer(house, "alice/seeds")
         with pytest.raises(Forbidden):
             move(house, "alice/seeds", "alice/saplings", viewer())
+
+
+class TestAServerKilled:
+    """At whatever step: the repo has the one name or the other, whole, and whoever asks again gets what they asked for."""
+
+    @pytest.mark.parametrize(
+        ("point", "was_moved"),
+        [
+            ("before:viveiro.hub.queries.rename_repo", False),
+            ("after:viveiro.hub.queries.rename_repo", False),
+            ("after:viveiro.hub.moving.move_grants", False),
+            ("after:viveiro.hub.moving.record", False),
+            ("after:viveiro.hub.moving.publish", False),
+            ("after:viveiro.hub.moving.move_repo", True),
+        ],
+    )
+    def test_while_moving(self, house: House, database_url: str, point: str, was_moved: bool) -> None:
+        alice = house.organization("acai", house.alice)
+        repo = house.model("alice/seeds", private=True)
+        house.write(repo, {"notes.txt": b"sown in March"})
+        house.commit(repo, AddLfsFile("big.bin", house.store(b"\0big", repo)))
+        with house.database.write() as session:
+            assert alice.user_id is not None
+            grants = [Grant(name, frozenset({Action.READ})) for name in ("alice/seeds",)]
+            narrow = create_token(session, alice.user_id, "narrow", TokenRole.FINE_GRAINED, grants)
+
+        die(house, database_url, point, "move")
+        house.hub.reconcile()
+        found = house.hub.get_repo(alice, SEEDS, follow=True)
+        assert found.ref == (MOVED if was_moved else SEEDS)
+        with house.database.read() as session:
+            assert len(session.scalars(select(JobRow).where(JobRow.kind == "test-heard-repo")).all()) == 1 + was_moved
+
+        with contextlib.suppress(RepoNotFound):  # which says the new name
+            move_repo(house.hub, alice, SEEDS, MOVED.repo_id)
+        moved = house.hub.get_repo(alice, MOVED)
+        with house.database.read() as session:
+            reader = authenticate_token(session, narrow.secret)
+        assert house.hub.get_repo(reader, SEEDS, follow=True).pk == moved.pk == repo.pk
+        assert (house.read(moved, "notes.txt"), house.read(moved, "big.bin")) == (b"sown in March", b"\0big")
+        assert list(check_hub(house.hub, deep=True)) == [moved]
+        assert house.git(moved, "fsck", "--strict", "--no-dangling") == ""

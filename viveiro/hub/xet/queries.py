@@ -1,7 +1,7 @@
 """Every SQL statement about xorbs and layouts."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
@@ -15,6 +15,8 @@ from viveiro.hub.xet.tables import DedupChunkRow, LayoutRow, LayoutXorbRow, Repo
 from viveiro.hub.xet.types import Layout, XorbIndex
 
 _AT_ONCE: Final = 500
+_CONDEMNED: Final = datetime.fromtimestamp(0, UTC)
+"""As time of registration: it is about to be deleted, or half is already, and nobody may count on it but who sends it again."""
 
 # Xorbs ----------------------------------------------------------------------------------------------------------------
 
@@ -55,7 +57,8 @@ def touch_xorbs(session: Session, names: Iterable[str], at: datetime) -> set[str
     """Those that are still known, which will be kept for a while from now on."""
     known: set[str] = set()
     for batch in _batches(names):
-        touched = update(XorbRow).where(XorbRow.hash.in_(batch)).values(registered_at=at).returning(XorbRow.hash)
+        usable = (XorbRow.hash.in_(batch), ~_is_condemned())
+        touched = update(XorbRow).where(*usable).values(registered_at=at).returning(XorbRow.hash)
         known.update(session.scalars(touched))
     return known
 
@@ -76,7 +79,8 @@ def usable_xorbs(session: Session, viewer: Viewer, sender: str, names: Iterable[
     )
     found: set[str] = set()
     for batch in _batches(names):
-        found.update(session.scalars(select(XorbRow.hash).where(XorbRow.hash.in_(batch), or_(sent, readable))))
+        known = select(XorbRow.hash).where(XorbRow.hash.in_(batch), ~_is_condemned())
+        found.update(session.scalars(known.where(or_(sent, readable))))
     return found
 
 
@@ -85,16 +89,28 @@ def delete_xorb(session: Session, name: str) -> None:
     session.execute(delete(XorbRow).where(XorbRow.hash == name, ~_is_needed()))
 
 
-def unneeded_xorbs(session: Session, before: datetime, limit: int = 1000) -> Sequence[str]:
-    """Those that no layout needs, and that no client can still remember."""
-    unneeded = select(XorbRow.hash).where(XorbRow.registered_at < before, ~_is_needed())
-    return session.scalars(unneeded.limit(limit)).all()
+def condemn_unneeded_xorbs(session: Session, before: datetime, limit: int = 1000) -> Sequence[str]:
+    """Those that no layout needs, and that no client can still remember. From now on nobody is told of them.
+
+    So that a server killed between file and row leaves nothing on which somebody else would build.
+    """
+    unneeded = (XorbRow.registered_at < before, ~_is_needed())
+    found = session.scalars(select(XorbRow.hash).where(*unneeded).limit(limit)).all()
+    condemned: list[str] = []
+    for batch in _batches(found):
+        rows = update(XorbRow).where(XorbRow.hash.in_(batch), *unneeded).values(registered_at=_CONDEMNED)
+        condemned.extend(session.scalars(rows.returning(XorbRow.hash)))
+    return condemned
 
 
 def delete_unneeded_xorb(session: Session, name: str, before: datetime) -> bool:
     """Whether it was still unneeded. From here to the end of the transaction nobody can begin to need it."""
     gone = delete(XorbRow).where(XorbRow.hash == name, XorbRow.registered_at < before, ~_is_needed())
     return session.scalar(gone.returning(XorbRow.hash)) is not None
+
+
+def _is_condemned() -> ColumnElement[bool]:
+    return XorbRow.registered_at == _CONDEMNED
 
 
 def _is_needed() -> ColumnElement[bool]:
@@ -167,12 +183,13 @@ def contents_without_layout(session: Session, before: datetime, *, after: str, l
     return session.scalars(found.order_by(BlobRow.sha256).limit(limit)).all()
 
 
-def all_in_xorbs(session: Session, contents: Iterable[str]) -> set[str]:
-    """Those of these that are held in xorbs, and that every repo offers by Xet which has them."""
+def all_in_xorbs(session: Session, contents: Iterable[str], before: datetime) -> set[str]:
+    """Those of these that were held in xorbs before then, and that every repo offers by Xet which has them."""
     lacking = exists().where(RepoBlobRow.sha256 == LayoutRow.sha256, RepoBlobRow.layout_id.is_(None))
     found: set[str] = set()
     for batch in _batches(contents):
-        found.update(session.scalars(select(LayoutRow.sha256).where(LayoutRow.sha256.in_(batch), ~lacking)))
+        held = (LayoutRow.sha256.in_(batch), LayoutRow.created_at < before, ~lacking)
+        found.update(session.scalars(select(LayoutRow.sha256).where(*held)))
     return found
 
 

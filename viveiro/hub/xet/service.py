@@ -31,7 +31,7 @@ from viveiro.hub.xet.shards import InvalidShard, read_shard, write_shard
 from viveiro.hub.xet.types import Layout, Reconstruction, ShardFile, XorbIndex
 from viveiro.hub.xet.xorbs import InvalidXorb, XorbReader
 from viveiro.locale import Sentence
-from viveiro.storage import BlobStore, full_disk_named
+from viveiro.storage import BlobStore, full_disk_named, sweep_folder
 
 Progress = Callable[[int, int], object]
 
@@ -271,8 +271,8 @@ class Xet:
         with self._database.write() as session:
             layouts = queries.delete_unneeded_layouts(session)
         before = now - KEPT_FOR
-        with self._database.read() as session:
-            unneeded = queries.unneeded_xorbs(session, before)
+        with self._database.write() as session:
+            unneeded = queries.condemn_unneeded_xorbs(session, before)
         swept = 0
         for name in unneeded:
             # The file goes inside the transaction: whoever is sending the same xorb this moment waits for its end,
@@ -283,6 +283,10 @@ class Xet:
                     self._forget(name)
                     swept += 1
         return {"layouts": layouts, "xorbs": swept}
+
+    def sweep_arrivals(self, older_than: timedelta) -> int:
+        """Delete what was being received, or put into xorbs, by a process that was killed. How many."""
+        return sweep_folder(self._spool, older_than)
 
     def restore(self, name: str, content: IO[bytes]) -> None:
         """A xorb comes back from a backup, whose rows say all else of it. Raises InvalidXorb when it is damaged."""
@@ -370,10 +374,12 @@ class Xet:
         with self._database.read() as session:
             return queries.xet_hashes(session, repo.pk, contents)
 
-    def all_in_xorbs(self, contents: Collection[str]) -> set[str]:
-        """Those of these contents (by sha256) that need no other form: every repo that has them offers them by Xet."""
+    def all_in_xorbs(self, contents: Collection[str], before: datetime) -> set[str]:
+        """Those of these contents (by sha256) that need no other form, in xorbs since before then: every repo that has them
+        offers them by Xet.
+        """
         with self._database.read() as session:
-            return queries.all_in_xorbs(session, contents)
+            return queries.all_in_xorbs(session, contents, before)
 
     def rebuild(self, layout: Layout, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes [start, stop) of a file. Raises BlobNotFound at once when they cannot begin."""
@@ -422,6 +428,10 @@ class IncomingXorb:
         with full_disk_named():
             while whole:
                 whole = whole[self._file.write(whole) :]
+
+    def sweep_arrivals(self, older_than: timedelta) -> int:
+        """Delete what was being received, or put into xorbs, by a process that was killed. How many."""
+        return sweep_folder(self._spool, older_than)
 
     def restore(self, name: str) -> None:
         self._reader.finish(name)

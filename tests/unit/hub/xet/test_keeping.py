@@ -362,9 +362,15 @@ class TestPacking:
     ) -> None:
         house.hub.xet.take_in(packed.sha256, house.blobs.read_as_stored(packed.sha256))
         assert list(house.blobs.keys()) == [packed.sha256]
-        assert house.blobs.sweep_doubles() == 1
+        assert house.blobs.sweep_doubles(utc_now() - timedelta(minutes=1)) == 0
+        assert house.blobs.sweep_doubles(utc_now() + timedelta(minutes=1)) == 1
         assert list(house.blobs.keys()) == []
         assert house.read(repo, "model.bin") == CONTENT
+
+    def test_who_is_reading_it_meanwhile_reads_on(self, house: House, repo: Repo, packed: Packed) -> None:
+        plain, reading = list(house.blobs.read(packed.sha256)), house.blobs.read(packed.sha256, 7)
+        jobs.pack_contents(house.hub, utc_now() + timedelta(minutes=1))
+        assert joined(reading) == joined(plain)[7:] == CONTENT[7:]
 
     def test_what_is_damaged_stays_as_it_is(self, house: House, repo: Repo, packed: Packed) -> None:
         path = house.blobs.path(packed.sha256)
@@ -374,5 +380,5 @@ class TestPacking:
         assert path.read_bytes() == b"damaged"
 
     def test_nothing_is_swept_that_a_repo_still_needs_plain(self, house: House, repo: Repo) -> None:
-        assert house.blobs.sweep_doubles() == 0
+        assert house.blobs.sweep_doubles(utc_now() + timedelta(minutes=1)) == 0
         assert house.read(repo, "model.bin") == CONTENT
