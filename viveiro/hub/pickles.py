@@ -64,12 +64,15 @@ def scan(file: IO[bytes], *, seconds: float) -> Scan:
     """Follow all pickles of a file: bare, one behind the other, compressed, in an array file, or in a zip.
 
     Args:
-        file: can be read and sought.
+        file: can be read and sought. What its reading raises is raised here: a disk or a store that fails says nothing about
+            what it holds.
         seconds: after so long, what was found until then is the answer, with `Trouble.TOO_LONG`.
     """
     found = _Found(time.monotonic() + seconds)
     try:
-        _scan_file(file, found)
+        _scan_file(BufferedReader(_Source(file), _CHUNK), found)
+    except _SourceFailed as failed:
+        raise failed.error from failed
     except _Unfollowable as error:
         found.trouble = error.trouble
     except RecursionError:
@@ -195,6 +198,38 @@ def _scan_member(name: str, content: IO[bytes], found: _Found) -> None:
     head = buffered.peek(16)
     if may_hold_pickles(name) or head.startswith(_ARRAY) or (head[:1] == b"\x80" and head[1:2] <= b"\x05"):
         _scan_plain(_Reader(buffered, found), head, found)
+
+
+class _SourceFailed(Exception):
+    """No OSError or ValueError: those are what damaged archives raise, and what reads them would keep this one to itself."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class _Source(RawIOBase):
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def readinto(self, into: Any, /) -> int:
+        try:
+            content = self._file.read(len(into))
+        except Exception as error:
+            raise _SourceFailed(error) from error
+        into[: len(content)] = content
+        return len(content)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
 
 
 class _Sparing(RawIOBase):

@@ -68,6 +68,6 @@ def revision_safety(entries: Iterable[TreeEntry]) -> RevisionSafety:
 
 
 def scan_file(git: pygit2.Repository, blobs: BlobStore, entry: TreeEntry) -> Scan:
-    """Raises BlobNotFound when the store has lost it."""
+    """Raises BlobNotFound when the store has lost it, and whatever else keeps it from being read."""
     file = seekable(entry.size, partial(content_of, git, blobs, entry))
     return scan(file, seconds=SECONDS_FOR_A_FILE)

@@ -44,17 +44,23 @@ def find_pickles(job: JobContext, event: RevisionPushed) -> str | None:
 def scan_pickles(
     job: JobContext, *, repo_pk: int | None = None, revision: str | None = None, again: bool = False
 ) -> dict[str, Any]:
-    """Of one revision, or of every branch and tag of one repo, or of all repos. `again`: also what was scanned before."""
-    scanned = 0
+    """Of one revision, or of every branch and tag of one repo, or of all repos. `again`: also what was scanned before.
+
+    What keeps a file from being read is no verdict about it. Of one file, it is raised when the others have been looked at; that the
+    store does not answer, at once.
+    """
+    scanned, failures = 0, list[Exception]()
     with _hub(job) as hub:
         after = 0 if repo_pk is None else repo_pk - 1
         while repos := _repos(job, after, 1 if repo_pk is not None else _AT_ONCE):
             for repo in repos:
                 if repo_pk in (None, repo.pk):
-                    scanned += _scan_repo(job, hub, repo, revision, again=again)
+                    scanned += _scan_repo(job, hub, repo, revision, failures, again=again)
             if repo_pk is not None:
                 break
             after = repos[-1].pk
+    if failures:  # the job is tried again, and then looks at what is still waiting
+        raise failures[0]
     return {"scanned": scanned}
 
 
@@ -70,7 +76,10 @@ def _repos(job: JobContext, after: int, limit: int) -> list[Repo]:
         return queries.all_repos(session, after=after, limit=limit)
 
 
-def _scan_repo(job: JobContext, hub: Hub, repo: Repo, revision: str | None, *, again: bool) -> int:
+def _scan_repo(
+    job: JobContext, hub: Hub, repo: Repo, revision: str | None, failures: list[Exception], *, again: bool
+) -> int:
+    """`failures`: to it is added what keeps a single file from being read."""
     try:
         if revision is not None:
             revisions = {revision}
@@ -86,6 +95,10 @@ def _scan_repo(job: JobContext, hub: Hub, repo: Repo, revision: str | None, *, a
         try:
             result = scan_file(hub.ledger.open(repo), hub.blobs, entry)
         except (BlobNotFound, RepoNotFound):  # `fsck` reports lost content
+            continue
+        except (OSError, ValueError) as error:  # a place on the disk that cannot be read, a damaged xorb
+            log.warning("file_not_scanned", repo=str(repo.ref), path=entry.path, error=repr(error))
+            failures.append(error)
             continue
         with job.database.write() as session:
             queries.keep_scan(session, key, SCANNER, result)

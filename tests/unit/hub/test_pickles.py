@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from viveiro.errors import Unavailable
 from viveiro.hub.pickle_imports import COMPUTED, PickleImport, Verdict, judge
 from viveiro.hub.pickles import MAX_IMPORTS, Scan, Trouble, may_hold_pickles, scan
 from viveiro.hub.types import FileSafety, SafetyStatus
@@ -245,3 +246,43 @@ class TestHostileFiles:
         for signature, flags in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
             content[content.index(signature) + flags] |= 1
         assert look(bytes(content)) == Scan((), Trouble.ARCHIVE)
+
+
+class Failing(io.BytesIO):
+    """A file on a disk, or in a store, that fails at one read of it."""
+
+    def __init__(self, content: bytes, at: int, fault: Exception) -> None:
+        super().__init__(content)
+        self.reads, self.at, self.fault = 0, at, fault
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        if self.reads == self.at:
+            raise self.fault
+        return super().read(size)
+
+
+class TestAFileThatCannotBeRead:
+    """It is no damaged archive: nothing is known of it, and whoever asked is told why."""
+
+    @pytest.mark.parametrize(
+        "fault", [OSError(5, "Input/output error"), ValueError("damaged"), Unavailable("Stopped.")]
+    )
+    @pytest.mark.parametrize(
+        "content",
+        [
+            zipped({"0": os.urandom(3 * 2**20), "a.pkl": pickle.dumps(os.urandom(2**20))}),
+            zipped({"a.pkl": pickle.dumps(os.urandom(2**20))}, zipfile.ZIP_BZIP2),
+            gzip.compress(pickle.dumps(os.urandom(2**20))),
+            pickle.dumps([os.urandom(100)] * 10),
+        ],
+        ids=["zip", "zip of bzip2", "gzip", "pickle"],
+    )
+    def test_whichever_part_of_it_it_is(self, content: bytes, fault: Exception) -> None:
+        undisturbed = Failing(content, 0, fault)
+        assert scan(undisturbed, seconds=60) == Scan()
+        assert undisturbed.reads > 1
+        for at in range(1, undisturbed.reads + 1):
+            with pytest.raises(type(fault)) as caught:
+                scan(Failing(content, at, fault), seconds=60)
+            assert caught.value is fault

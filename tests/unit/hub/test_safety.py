@@ -17,7 +17,7 @@ from viveiro.hub import queries
 from viveiro.hub.pickle_imports import PickleImport
 from viveiro.hub.pickles import Scan
 from viveiro.hub.safety import SCANNER, scan_file
-from viveiro.hub.types import AddLfsFile, FileSafety, Repo, SafetyStatus
+from viveiro.hub.types import AddFile, AddLfsFile, FileSafety, Repo, SafetyStatus
 from viveiro.jobs.context import JobContext
 from viveiro.jobs.kinds import kinds
 from viveiro.jobs.queries import to_job
@@ -108,6 +108,23 @@ class TestAllThereIs:
         assert work("hub-scan") == {"scanned": 0}
         assert work("hub-scan", again=True) == {"scanned": 3}
         assert work("hub-scan", repo_pk=other.pk, again=True) == {"scanned": 1}
+
+    def test_is_looked_at_later_where_the_disk_failed(self, house: House, work: Callable[..., Any]) -> None:
+        """The others are told of at once, and of the one nothing is said that is not known."""
+        repo = house.model()
+        stored = house.store(zipped({"data.pkl": pickle.dumps(Bomb()), "0": os.urandom(100 * KiB)}), repo)
+        house.commit(repo, AddLfsFile("big.pt", stored), AddFile("small.pkl", HARMLESS))
+        blob = house.blobs.path(stored)
+        assert blob is not None
+        kept = blob.rename(blob.with_name("elsewhere"))
+        blob.mkdir()  # reading it raises what a broken disk does
+        with pytest.raises(OSError, match="directory"):
+            work("hub-scan", repo_pk=repo.pk)
+        assert (statuses(house, repo)["big.pt"], statuses(house, repo)["small.pkl"]) == ("queued", "safe")
+        blob.rmdir()
+        kept.rename(blob)
+        assert work("hub-scan", repo_pk=repo.pk) == {"scanned": 1}
+        assert statuses(house, repo)["big.pt"] == "unsafe"
 
     def test_is_scanned_anew_by_a_better_scanner(self, house: House) -> None:
         repo = house.model()
