@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from tests.live.conftest import Git
 from tests.live.lfs import Lfs
 from tests.live.running_server import RunningServer
+from tests.live.xet import by_xet, stored_bytes
 
 MiB = 2**20
 
@@ -61,6 +63,42 @@ class TestQuota:
             nina.upload_file(path_or_fileobj=os.urandom(5 * MiB // 2), path_in_repo="b.bin", repo_id=quota)
         assert caught.value.response.status_code == 413
         assert nina.list_repo_files(quota) == [".gitattributes", "a.bin"]
+
+    def test_who_sends_by_xet_hears_it_before_sending(
+        self, server: RunningServer, nina: HfApi, quota: str, one: bytes
+    ) -> None:
+        nina.upload_file(path_or_fileobj=one, path_in_repo="a.bin", repo_id=quota)
+        before = stored_bytes(server)
+        with by_xet(), pytest.raises(HfHubHTTPError, match=r"nina uses 1\.0 MiB of 3\.0 MiB") as caught:
+            nina.upload_file(path_or_fileobj=os.urandom(5 * MiB // 2), path_in_repo="b.bin", repo_id=quota)
+        assert caught.value.response.status_code == 413
+        assert "preupload" in str(caught.value.response.url)
+        assert stored_bytes(server) == before
+
+    def test_what_may_be_there_already_is_refused_only_when_it_is_not(
+        self, nina: HfApi, quota: str, one: bytes
+    ) -> None:
+        """Before it is sent, nothing but its size is known."""
+        halves = [os.urandom(3 * MiB // 2) for _ in range(2)]
+        with by_xet():
+            nina.upload_file(path_or_fileobj=halves[0], path_in_repo="a.bin", repo_id=quota)
+            again = [large(halves[0], name) for name in ("b", "c", "d")]
+            nina.create_commit(quota, again, commit_message="The same three times")
+            nina.upload_file(path_or_fileobj=halves[1], path_in_repo="e.bin", repo_id=quota)
+            with pytest.raises(HfHubHTTPError, match="nina uses"):
+                nina.upload_file(path_or_fileobj=one, path_in_repo="f.bin", repo_id=quota)
+
+    def test_who_proposes_changes_learns_nothing_of_what_private_repos_hold(
+        self, server: RunningServer, nina: HfApi, quota: str, one: bytes
+    ) -> None:
+        nina.create_repo("nina/secret", private=True, exist_ok=True)
+        nina.upload_file(path_or_fileobj=one, path_in_repo="a.bin", repo_id="nina/secret")
+        held, unknown = sha256(one).hexdigest(), sha256(b"unknown").hexdigest()
+        asked = [{"oid": oid, "size": 4 * MiB} for oid in (held, unknown)]
+        for name, answers in (("nina", [200, 413]), ("bob", [413, 413])):
+            lfs = Lfs(server.url, server.token(name))
+            assert [lfs.ask(quota, "upload", [each]).status_code for each in asked] == answers
+        nina.delete_repo("nina/secret")
 
     def test_it_is_said_in_the_readers_language(self, server: RunningServer, quota: str) -> None:
         lfs = Lfs(server.url, server.token("nina"))

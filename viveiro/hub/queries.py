@@ -743,10 +743,26 @@ def held_bytes(session: Session, account_id: int) -> int:
     return session.scalar(select(func.coalesce(func.sum(BlobRow.size), 0)).where(_is_held_by(account_id))) or 0
 
 
-def held_by(session: Session, account_id: int, oids: Iterable[str]) -> dict[str, int]:
-    """Sizes of those of these contents that any repo of the account has."""
-    held = RepoBlobRow.repo_id.in_(select(RepoRow.id).where(RepoRow.owner_id == account_id))
+def held_by(session: Session, account_id: int, viewer: Viewer, oids: Iterable[str]) -> dict[str, int]:
+    """Sizes of those of these contents that the account has in repos whose files the viewer may read."""
+    held = RepoBlobRow.repo_id.in_(_readable_repos(account_id, viewer))
     return _sizes(session, oids, lambda sha256: exists().where(held, RepoBlobRow.sha256 == sha256))
+
+
+def held_sizes(session: Session, account_id: int, viewer: Viewer, sizes: Iterable[int]) -> set[int]:
+    """Those of these sizes that a content has which the account has in repos whose files the viewer may read."""
+    repos = _readable_repos(account_id, viewer)
+    held = select(BlobRow.size).join(RepoBlobRow, RepoBlobRow.sha256 == BlobRow.sha256)
+    wanted = sorted(set(sizes))
+    found: set[int] = set()
+    for start in range(0, len(wanted), _AT_ONCE):
+        batch = BlobRow.size.in_(wanted[start : start + _AT_ONCE])
+        found.update(session.scalars(held.where(RepoBlobRow.repo_id.in_(repos), batch)))
+    return found
+
+
+def _readable_repos(account_id: int, viewer: Viewer) -> Select[tuple[int]]:
+    return select(RepoRow.id).where(RepoRow.owner_id == account_id, files_readable_by(viewer))
 
 
 def _is_held_by(account_id: int) -> ColumnElement[bool]:

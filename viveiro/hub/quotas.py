@@ -4,10 +4,10 @@ What git itself keeps is not counted: no file in it is large, and a push has a l
 
 Counted is where a repo is given content, in the transaction that gives it and one at a time for each account: so however many
 uploads come at once, together they do not pass the limit. What was sent and then refused stays in the store until the next sweep,
-in no repo; before a client sends, `require_room` tells it.
+in no repo; before a client sends, `require_room` and `require_room_for_sizes` tell it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
@@ -53,16 +53,34 @@ def within_quota(session: Session, owner_id: int, default: int | None) -> Iterat
         raise _exceeded(session, owner_id, before, limit, after - before)
 
 
-def require_room(session: Session, owner_id: int, default: int | None, contents: Mapping[str, int]) -> None:
+def require_room(
+    session: Session, owner_id: int, default: int | None, viewer: Viewer, contents: Mapping[str, int]
+) -> None:
     """Raises QuotaExceeded when these contents, sizes by sha256, cannot all be given to a repo of this account just now.
 
-    To be asked before they are sent. It reserves nothing.
+    To be asked before they are sent. It reserves nothing. What the account has where this viewer may not read counts as what it
+    has not: otherwise whoever proposes changes could find out by hashes what its private repos hold.
     """
     limit = queries.quota_of(session, owner_id, default)
-    if limit is None:
-        return
-    held = queries.held_by(session, owner_id, contents)
-    more = sum(size for sha256, size in contents.items() if sha256 not in held)
+    if limit is not None:
+        held = queries.held_by(session, owner_id, viewer, contents)
+        _require(session, owner_id, limit, sum(size for sha256, size in contents.items() if sha256 not in held))
+
+
+def require_room_for_sizes(
+    session: Session, owner_id: int, default: int | None, viewer: Viewer, sizes: Iterable[int]
+) -> None:
+    """`require_room` before the hashes are known: refuses only what cannot fit whatever it is.
+
+    Content of a size that the account has may be what it has, and of one size may be the same content.
+    """
+    limit = queries.quota_of(session, owner_id, default)
+    if limit is not None:
+        wanted = set(sizes)
+        _require(session, owner_id, limit, sum(wanted - queries.held_sizes(session, owner_id, viewer, wanted)))
+
+
+def _require(session: Session, owner_id: int, limit: int, more: int) -> None:
     used = queries.held_bytes(session, owner_id)
     if more and used + more > limit:
         raise _exceeded(session, owner_id, used, limit, more)

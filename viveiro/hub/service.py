@@ -494,10 +494,15 @@ class Hub:
                     "The uploaded content {sha256} has just been swept away. Upload it again.", sha256=sha256
                 )
 
-    def require_room(self, repo: Repo, contents: Mapping[str, int]) -> None:
+    def require_room(self, viewer: Viewer, repo: Repo, contents: Mapping[str, int]) -> None:
         """Raises QuotaExceeded when the repo's namespace has no room for these contents, sizes by sha256, that are yet to come."""
         with self.database.read() as session:
-            quotas.require_room(session, repo.owner_id, self.settings.storage_quota_bytes, contents)
+            quotas.require_room(session, repo.owner_id, self.settings.storage_quota_bytes, viewer, contents)
+
+    def require_room_for_sizes(self, viewer: Viewer, repo: Repo, sizes: Iterable[int]) -> None:
+        """The same, where only sizes are known yet."""
+        with self.database.read() as session:
+            quotas.require_room_for_sizes(session, repo.owner_id, self.settings.storage_quota_bytes, viewer, sizes)
 
     def granted_sizes(self, repo: Repo, oids: Iterable[str]) -> dict[str, int]:
         """Sizes of those of these contents that were given to this repo. Knowing a hash gives no access."""

@@ -89,7 +89,7 @@ def batch(
     granted = hub.granted_sizes(repo, {wanted_object.oid for wanted_object in wanted.objects})
     here = f"{public_url(request)}/api/lfs"
     if uploading:
-        hub.require_room(repo, {each.oid: each.size for each in wanted.objects if each.problem is None})
+        hub.require_room(viewer, repo, {each.oid: each.size for each in wanted.objects if each.problem is None})
         by_xet = write_offer(request, settings, viewer, repo, wanted.revision) if "xet" in wanted.transfers else None
         offer = _UploadOffer(settings, repo, viewer.user_id, here, wanted, by_xet)
         missing = {oid for oid in granted if blobs.size(oid) is None}  # lost by the store: a new upload mends it

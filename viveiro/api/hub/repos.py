@@ -170,7 +170,10 @@ def validate_yaml(body: ValidateYaml) -> Response:
 def preupload(
     body: Preupload, request: Request, place: PlaceDep, viewer: ViewerDep, hub: HubDep, settings: SettingsDep
 ) -> Response:
-    """How each file must travel, and which object the repo holds at its path: clients drop what has not changed."""
+    """How each file must travel, and which object the repo holds at its path: clients drop what has not changed.
+
+    Refused at once where there is no room for them: who sends by Xet names their hashes only when all is sent.
+    """
     repo = hub.get_repo(viewer, place.ref)
     if wants_pull_request(request):
         hub.require_upload(viewer, repo)
@@ -180,13 +183,17 @@ def preupload(
     patterns = hub.lfs_patterns(repo, sha) if body.gitattributes is None else lfs_patterns(body.gitattributes)
     gitignore = _gitignore(hub, repo, sha) if body.gitignore is None else body.gitignore
     oids = _oids(hub, repo, sha, [check_path(file.path) for file in body.files])
+    modes = {file.path: upload_mode(_pending(file), patterns, settings.lfs_threshold_bytes) for file in body.files}
+    ignored = {file.path for file in body.files if is_ignored(file.path, gitignore)}
+    coming = [file.size for file in body.files if modes[file.path] == "lfs" and file.path not in ignored]
+    hub.require_room_for_sizes(viewer, repo, coming)
     return json_answer(
         {
             "files": [
                 {
                     "path": file.path,
-                    "uploadMode": upload_mode(_pending(file), patterns, settings.lfs_threshold_bytes),
-                    "shouldIgnore": is_ignored(file.path, gitignore),
+                    "uploadMode": modes[file.path],
+                    "shouldIgnore": file.path in ignored,
                     "oid": oids.get(file.path),
                 }
                 for file in body.files

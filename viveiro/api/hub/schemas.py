@@ -101,7 +101,7 @@ class ValidateYaml(Schema):
 
 class PreuploadFile(Schema):
     path: str
-    size: int = Field(ge=0)
+    size: int = Field(ge=0, lt=2**50)
     sample: str = ""
     """Base64 of the first 512 bytes."""
 
