@@ -761,7 +761,7 @@ def held_sizes(session: Session, account_id: int, viewer: Viewer, sizes: Iterabl
     return found
 
 
-def _readable_repos(account_id: int, viewer: Viewer) -> Select[tuple[int]]:
+def _readable_repos(account_id: int, viewer: Viewer) -> Select[int]:
     return select(RepoRow.id).where(RepoRow.owner_id == account_id, files_readable_by(viewer))
 
 

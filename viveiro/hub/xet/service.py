@@ -429,10 +429,6 @@ class IncomingXorb:
             while whole:
                 whole = whole[self._file.write(whole) :]
 
-    def sweep_arrivals(self, older_than: timedelta) -> int:
-        """Delete what was being received, or put into xorbs, by a process that was killed. How many."""
-        return sweep_folder(self._spool, older_than)
-
     def restore(self, name: str) -> None:
         self._reader.finish(name)
         self._xet.xorbs.put(name, Path(self._file.name))
