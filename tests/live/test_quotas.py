@@ -14,7 +14,8 @@ from huggingface_hub.errors import HfHubHTTPError
 from tests.live.conftest import Git
 from tests.live.lfs import Lfs
 from tests.live.running_server import RunningServer
-from tests.live.xet import by_xet, stored_bytes
+from tests.live.xet import Xet, by_xet, stored_bytes
+from tests.xet import xorb_of
 
 MiB = 2**20
 
@@ -170,6 +171,31 @@ class TestQuota:
         url = f"{server.url}/api/v1/accounts/nina/quota"
         assert httpx.put(url, json={"bytes": None}, headers=headers).status_code == 403
         assert httpx.delete(url, headers=headers).status_code == 403
+
+
+class TestOutsideOfRepos:
+    """Nobody fills the disk with what no repo has."""
+
+    @pytest.fixture
+    def sender(self, server: RunningServer) -> str:
+        """Who may hold 3 MiB."""
+        name = f"sender-{os.urandom(4).hex()}"
+        server.seed({"users": [{"name": name}], "tokens": [{"key": name.upper(), "user": name}]})
+        with server.client() as administrator:
+            administrator.put(f"/api/v1/accounts/{name}/quota", {"bytes": 3 * MiB})
+        return name
+
+    def test_xorbs_that_are_in_no_file_count(self, server: RunningServer, sender: str) -> None:
+        repo = HfApi(endpoint=server.url, token=server.token(sender)).create_repo(f"{sender}/limited").repo_id
+        xet = Xet(server, sender, repo)
+        answers = [xet.send_xorb(*xorb_of(*(os.urandom(2**17) for _ in range(16)))) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 413]
+        assert answers[-1].headers["X-Error-Code"] == "QuotaExceeded"
+
+    def test_so_does_what_is_attached_to_comments(self, server: RunningServer, sender: str) -> None:
+        headers = {"Authorization": f"Bearer {server.token(sender)}", "Content-Type": "image/png"}
+        answers = [httpx.post(f"{server.url}/uploads", content=os.urandom(2 * MiB), headers=headers) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 413]
 
 
 class TestUsage:

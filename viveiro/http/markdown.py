@@ -26,6 +26,8 @@ from viveiro.hub.cards import body_of
 
 MAX_CHARS: Final = 80_000
 """What is longer is cut: nobody reads it to the end, and everybody waits for it."""
+MAX_CHARS_OF_COMMENTS: Final = 400_000
+"""Of all comments of a page. Text that is made for it takes seconds to render, and anybody may write many comments of it."""
 MAX_DEPTH: Final = 500
 """How many tags may be open at once. Time and stack of HTML parsers grow with the depth, of markup that shows nothing."""
 ANCHOR: Final = "card-"
@@ -131,10 +133,26 @@ def render_comment(text: str, *, base: str) -> Markup:
     return _sanitised(text[:MAX_CHARS], _Place(base, "main", ""), ids=False)
 
 
+class Comments:
+    """Those of one page, or one answer: rendered as long as they are not too many, and then as they were typed."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._room = MAX_CHARS_OF_COMMENTS
+
+    def html(self, text: str) -> Markup:
+        self._room -= len(text)
+        return render_comment(text, base=self._base) if self._room >= 0 else _as_typed(text)
+
+
+def _as_typed(text: str) -> Markup:
+    return Markup('<pre tabindex="0"><code>{}</code></pre>').format(text)
+
+
 def _sanitised(body: str, place: _Place, *, ids: bool) -> Markup:
     html = _PARSER.render(body, {})
     if _deepest(html) > MAX_DEPTH:
-        return Markup('<pre tabindex="0"><code>{}</code></pre>').format(body)
+        return _as_typed(body)
     clean = nh3.clean(
         html,
         tags=set(_TAGS),

@@ -739,7 +739,7 @@ def hold_account(session: Session, account_id: int) -> None:
 
 
 def held_bytes(session: Session, account_id: int) -> int:
-    """Of the large files in all repos of an account, each content once."""
+    """Of the large files in all repos of an account and of what it attached to comments, each content once."""
     return session.scalar(select(func.coalesce(func.sum(BlobRow.size), 0)).where(_is_held_by(account_id))) or 0
 
 
@@ -767,7 +767,10 @@ def _readable_repos(account_id: int, viewer: Viewer) -> Select[int]:
 
 def _is_held_by(account_id: int) -> ColumnElement[bool]:
     repos = select(RepoRow.id).where(RepoRow.owner_id == account_id)
-    return BlobRow.sha256.in_(select(RepoBlobRow.sha256).where(RepoBlobRow.repo_id.in_(repos)))
+    return or_(
+        BlobRow.sha256.in_(select(RepoBlobRow.sha256).where(RepoBlobRow.repo_id.in_(repos))),
+        BlobRow.sha256.in_(select(AttachmentRow.sha256).where(AttachmentRow.uploader_id == account_id)),
+    )
 
 
 def bytes_by_repo(session: Session, account_id: int) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""How much the repos of an account may hold: large files, each content once, however many repos have it.
+"""How much an account may hold: large files of its repos and what it attached to comments, each content once, however many have it.
 
 What git itself keeps is not counted: no file in it is large, and a push has a limit of its own.
 
@@ -78,6 +78,13 @@ def require_room_for_sizes(
     if limit is not None:
         wanted = set(sizes)
         _require(session, owner_id, limit, sum(wanted - queries.held_sizes(session, owner_id, viewer, wanted)))
+
+
+def require_bytes(session: Session, owner_id: int, default: int | None, more: int) -> None:
+    """The same, of so many bytes that no repo of the account has yet."""
+    limit = queries.quota_of(session, owner_id, default)
+    if limit is not None:
+        _require(session, owner_id, limit, more)
 
 
 def _require(session: Session, owner_id: int, limit: int, more: int) -> None:

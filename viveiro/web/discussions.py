@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from viveiro.accounts.types import Viewer
 from viveiro.errors import InvalidInput, TooLarge, ViveiroError
 from viveiro.http.dependencies import DiscussionsDep, HubDep, SignedInDep, ViewerDep
-from viveiro.http.markdown import render_comment
+from viveiro.http.markdown import Comments
 from viveiro.http.repo_addresses import RepoRefDep, repo_routes
 from viveiro.http.urls import public_url
 from viveiro.hub.diffs import Diff
@@ -191,7 +191,7 @@ def _changes(discussions: Discussions, repo: Repo, pull_request: Discussion, *, 
 
 
 def _happened(request: Request, viewer: Viewer, repo: Repo, events: Sequence[DiscussionEvent]) -> tuple[Happening, ...]:
-    base, here = f"/{repo.ref.url_path}", f"{public_url(request)}/uploads/"
+    comments, here = Comments(f"/{repo.ref.url_path}"), f"{public_url(request)}/uploads/"
 
     def shown(event: DiscussionEvent) -> Happening:
         if not isinstance(event, Comment):
@@ -200,7 +200,7 @@ def _happened(request: Request, viewer: Viewer, repo: Repo, events: Sequence[Dis
             )
             return Happening(kind, event, Markup(), may_edit=False, may_hide=False)
         # Clients write whole addresses of what they attach; pictures of this very server may be shown.
-        html = render_comment(event.content.replace(here, "/uploads/"), base=base)
+        html = comments.html(event.content.replace(here, "/uploads/"))
         return Happening(
             "comment",
             event,

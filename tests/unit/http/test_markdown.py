@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from viveiro.http.highlighting import highlight, highlight_lines, language_of_path
-from viveiro.http.markdown import MAX_CHARS, render_markdown
+from viveiro.http.markdown import MAX_CHARS, Comments, render_markdown
 
 ATTEMPTS = [
     "<script>alert(1)</script>",
@@ -319,3 +319,11 @@ class TestHighlighting:
     )
     def test_the_language_is_told_by_the_name(self, path, language):
         assert language_of_path(path) == language
+
+
+class TestComments:
+    def test_when_they_are_too_many_the_rest_is_shown_as_it_was_typed(self):
+        comments = Comments("/acai/tickets")
+        first, *_, last = [comments.html("**said** <b>&</b>" + " " * 70_000) for _ in range(7)]
+        assert first == "<p><strong>said</strong> <b>&amp;</b></p>\n"
+        assert last.startswith('<pre tabindex="0"><code>**said** &lt;b&gt;&amp;&lt;/b&gt; ')

@@ -15,7 +15,7 @@ from viveiro.api.hub.schemas import (
     Rename,
 )
 from viveiro.http.dependencies import DiscussionsDep, HubDep, ViewerDep
-from viveiro.http.markdown import render_comment
+from viveiro.http.markdown import Comments
 from viveiro.http.urls import public_url
 from viveiro.hub.discussions.service import Discussions
 from viveiro.hub.discussions.types import (
@@ -88,7 +88,8 @@ def discussion_details(
 ) -> Response:
     repo = hub.get_repo(viewer, place.ref)
     discussion = discussions.get(repo, number)
-    answer = _item(repo, discussion) | {"events": [_event(repo, each) for each in discussions.events(discussion)]}
+    comments = _comments(repo)
+    answer = _item(repo, discussion) | {"events": [_event(comments, each) for each in discussions.events(discussion)]}
     if discussion.is_pull_request:
         hub.require_files(viewer, repo)
         answer |= _changes(discussions, repo, discussion)
@@ -114,7 +115,7 @@ def comment(
 ) -> Response:
     repo = hub.get_repo(viewer, place.ref)
     said = discussions.comment(viewer, repo, discussions.get(repo, number), body.comment)
-    return json_answer({"newMessage": _event(repo, said)}, 201)
+    return json_answer({"newMessage": _event(_comments(repo), said)}, 201)
 
 
 @router.post(ONE + "/comment/{comment_id}/edit")
@@ -129,7 +130,7 @@ def edit_comment(
 ) -> Response:
     repo = hub.get_repo(viewer, place.ref)
     edited = discussions.edit(viewer, repo, discussions.get(repo, number), comment_id, body.content)
-    return json_answer({"updatedComment": _event(repo, edited)})
+    return json_answer({"updatedComment": _event(_comments(repo), edited)})
 
 
 @router.post(ONE + "/comment/{comment_id}/hide")
@@ -138,7 +139,7 @@ def hide_comment(
 ) -> Response:
     repo = hub.get_repo(viewer, place.ref)
     hidden = discussions.hide(viewer, repo, discussions.get(repo, number), comment_id)
-    return json_answer({"updatedComment": _event(repo, hidden)})
+    return json_answer({"updatedComment": _event(_comments(repo), hidden)})
 
 
 @router.post(ONE + "/title")
@@ -147,7 +148,7 @@ def rename(
 ) -> Response:
     repo = hub.get_repo(viewer, place.ref)
     renamed = discussions.rename(viewer, repo, discussions.get(repo, number), body.title)
-    return json_answer({"newTitle": _event(repo, renamed)})
+    return json_answer({"newTitle": _event(_comments(repo), renamed)})
 
 
 @router.post(ONE + "/status")
@@ -157,7 +158,7 @@ def change_status(
     repo = hub.get_repo(viewer, place.ref)
     discussion = discussions.get(repo, number)
     changed = discussions.change_status(viewer, repo, discussion, Status(body.status), body.comment)
-    return json_answer({"newStatus": _event(repo, changed)})
+    return json_answer({"newStatus": _event(_comments(repo), changed)})
 
 
 @router.post(ONE + "/merge")
@@ -172,6 +173,10 @@ def merge(
     repo = hub.get_repo(viewer, place.ref)
     merged = discussions.merge(viewer, repo, discussions.get(repo, number), body.comment if body else None)
     return json_answer({"success": True, "mergeCommitId": merged.merge_sha})
+
+
+def _comments(repo: Repo) -> Comments:
+    return Comments(f"/{repo.ref.url_path}")
 
 
 # How it is told -------------------------------------------------------------------------------------------------------
@@ -196,8 +201,8 @@ def _author(person: Person) -> dict[str, Any]:
     return {"author": {"name": person.name, "fullname": person.name}} if person.name is not None else {}
 
 
-def _event(repo: Repo, event: DiscussionEvent) -> dict[str, Any]:
-    kind, data = _kind_and_data(repo, event)
+def _event(comments: Comments, event: DiscussionEvent) -> dict[str, Any]:
+    kind, data = _kind_and_data(comments, event)
     return {
         "id": event.id,
         "type": kind.value,
@@ -207,7 +212,7 @@ def _event(repo: Repo, event: DiscussionEvent) -> dict[str, Any]:
     }
 
 
-def _kind_and_data(repo: Repo, event: DiscussionEvent) -> tuple[EventKind, dict[str, Any]]:
+def _kind_and_data(comments: Comments, event: DiscussionEvent) -> tuple[EventKind, dict[str, Any]]:
     match event:
         case Comment():
             now = Version(HIDDEN if event.hidden else event.content, event.written_by, event.written_at)
@@ -215,8 +220,8 @@ def _kind_and_data(repo: Repo, event: DiscussionEvent) -> tuple[EventKind, dict[
                 "edited": bool(event.history),
                 "hidden": event.hidden,
                 "numEdits": len(event.history),
-                "latest": _version(repo, now),
-                "history": [_version(repo, version) for version in event.history],
+                "latest": _version(comments, now),
+                "history": [_version(comments, version) for version in event.history],
             }
         case StatusChange(status=status):
             return EventKind.STATUS, {"status": status}
@@ -228,7 +233,7 @@ def _kind_and_data(repo: Repo, event: DiscussionEvent) -> tuple[EventKind, dict[
             raise AssertionError(event)
 
 
-def _version(repo: Repo, version: Version) -> dict[str, Any]:
-    html = str(render_comment(version.content, base=f"/{repo.ref.url_path}"))
+def _version(comments: Comments, version: Version) -> dict[str, Any]:
+    html = str(comments.html(version.content))
     written = date_text(version.written_at)
     return {"raw": version.content, "html": html, "updatedAt": written, **_author(version.author)}

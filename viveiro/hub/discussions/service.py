@@ -42,6 +42,7 @@ from viveiro.hub.discussions.types import (
     TitleChange,
 )
 from viveiro.hub.git import BRANCHES, MAIN
+from viveiro.hub.quotas import within_quota
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Commit, Repo
 from viveiro.jobs.outbox import publish
@@ -271,7 +272,8 @@ class Discussions:
         attachment = Attachment(secrets.token_urlsafe(24), stored.sha256, stored.size, content_type)
         with self._database.write() as session:
             hub_queries.insert_blob(session, stored.sha256, stored.size)
-            queries.insert_attachment(session, attachment, viewer.user_id, self._clock())
+            with within_quota(session, viewer.user_id, self._hub.settings.storage_quota_bytes):
+                queries.insert_attachment(session, attachment, viewer.user_id, self._clock())
             if self._hub.blobs.size(stored.sha256) != stored.size:  # as in `Hub.grant_blob`
                 raise Unavailable("The uploaded file has just been swept away. Upload it again.")
         return attachment

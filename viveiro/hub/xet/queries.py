@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from viveiro.accounts.types import Viewer
@@ -69,6 +69,14 @@ def give_xorb(session: Session, name: str, repo_pk: int, sender: str) -> bool:
     insert_or_keep(session, RepoXorbRow, [{"repo_id": repo_pk, "xorb": name}])
     insert_or_keep(session, XorbSenderRow, [{"sender": sender, "xorb": name}])
     return not known
+
+
+def waiting_bytes(session: Session, sender: str, since: datetime) -> int:
+    """Of xorbs that they sent or named lately, and that no file is made of."""
+    sent = select(func.coalesce(func.sum(XorbRow.packed_size), 0)).join(
+        XorbSenderRow, XorbSenderRow.xorb == XorbRow.hash
+    )
+    return session.scalar(sent.where(XorbSenderRow.sender == sender, XorbRow.registered_at > since, ~_is_needed())) or 0
 
 
 def usable_xorbs(session: Session, viewer: Viewer, sender: str, names: Iterable[str]) -> set[str]:

@@ -20,7 +20,7 @@ from viveiro.accounts.types import Viewer
 from viveiro.db import Database, utc_now
 from viveiro.errors import BlobNotFound, NotFound, Unavailable
 from viveiro.hub import queries as hub_queries
-from viveiro.hub.quotas import within_quota
+from viveiro.hub.quotas import require_bytes, within_quota
 from viveiro.hub.types import Repo
 from viveiro.hub.xet import queries
 from viveiro.hub.xet.hashing import HASH_BYTES, Tree, asked_about, hash_text, term_hash
@@ -37,6 +37,8 @@ Progress = Callable[[int, int], object]
 
 KEPT_FOR: Final = timedelta(weeks=5)
 """hf-xet remembers for four weeks what it sent, and then counts on it: it has no way to send it again."""
+COUNTED_FOR: Final = timedelta(days=1)
+"""How long what was sent counts before it is in a file. An upload that was given up does not keep others away for weeks."""
 KNOWN_FOR: Final = timedelta(days=1)
 """How long clients may count on what they were told of others' chunks. Who may read what can change meanwhile."""
 NEIGHBOURS: Final = 32
@@ -102,6 +104,13 @@ class Xet:
         self._rebuilder.close()
 
     # Xorbs ------------------------------------------------------------------------------------------------------------
+
+    def require_room(self, sender: Sender) -> None:
+        """Raises QuotaExceeded when the repo's account has no room for what they sent and have put into no file yet."""
+        with self._database.read() as session:
+            if hub_queries.quota_of(session, sender.repo.owner_id, self._quota_bytes) is not None:
+                waiting = queries.waiting_bytes(session, sender.name, self._clock() - COUNTED_FOR)
+                require_bytes(session, sender.repo.owner_id, self._quota_bytes, waiting)
 
     @contextmanager
     def receiving(self) -> Iterator["IncomingXorb"]:

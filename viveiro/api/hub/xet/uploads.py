@@ -59,6 +59,7 @@ def _turns_of(sender: Sender) -> Semaphore:
 
 @router.post(CAS + "/v1/xorbs/default/{hash}")
 async def upload_xorb(request: Request, sender: SenderDep, name: HashDep, xet: XetDep) -> Response:
+    await to_thread.run_sync(xet.require_room, sender)
     async with contextmanager_in_threadpool(xet.receiving()) as incoming:
         await receive_body(request, incoming.write, _limiter())
         new = await to_thread.run_sync(incoming.finish, sender, name, limiter=_limiter())
