@@ -9,8 +9,8 @@ import ssl
 import time
 import urllib.request
 from collections.abc import Callable, Collection, Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Any, TypeAlias
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from viveiro.errors import Forbidden, Unavailable
 from viveiro.locale import recognised
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from httpcore2 import NetworkStream
 
 Address: TypeAlias = IPv4Address | IPv6Address
+
+_PUBLIC_IPV6: Final = IPv6Network("2000::/3")
+"""All of it that was ever given out (RFC 4291, §2.4). What lies outside has a meaning of its own, and often an IPv4 address inside."""
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+"""How networks that have only IPv6 reach the others (RFC 6052)."""
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:
@@ -73,8 +78,16 @@ def resolve_public(host: str, allowed: Collection[str]) -> list[Address]:
 
 def is_public(address: Address) -> bool:
     """An IPv4 address inside an IPv6 one counts as what it is."""
-    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
-    return bool(inner.is_global and not inner.is_multicast)
+    inner = _ipv4_in(address) if isinstance(address, IPv6Address) else None
+    if inner is None and isinstance(address, IPv6Address) and address not in _PUBLIC_IPV6:
+        return False
+    return bool((inner or address).is_global and not (inner or address).is_multicast)
+
+
+def _ipv4_in(address: IPv6Address) -> IPv4Address | None:
+    if address in _NAT64:
+        return IPv4Address(int(address) & (2**32 - 1))
+    return address.ipv4_mapped or address.sixtofour
 
 
 def _refuse_private(host: str, addresses: Iterable[Address], allowed: Collection[str]) -> None:

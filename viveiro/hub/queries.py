@@ -262,9 +262,12 @@ def count_carriers(session: Session, tags: Sequence[str], most: int) -> dict[str
 def repos_by_pk(session: Session, pks: Sequence[int]) -> list[Repo]:
     """In the order asked. What has been deleted meanwhile is left out."""
     tags: dict[int, list[str]] = {pk: [] for pk in pks}
-    for pk, tag in session.execute(select(RepoTagRow.repo_id, RepoTagRow.tag).where(RepoTagRow.repo_id.in_(pks))):
-        tags[pk].append(tag)
-    rows = {row.id: row for row in session.scalars(select(RepoRow).where(RepoRow.id.in_(pks)))}
+    rows: dict[int, RepoRow] = {}
+    for start in range(0, len(pks), _AT_ONCE):
+        batch = pks[start : start + _AT_ONCE]
+        for pk, tag in session.execute(select(RepoTagRow.repo_id, RepoTagRow.tag).where(RepoTagRow.repo_id.in_(batch))):
+            tags[pk].append(tag)
+        rows |= {row.id: row for row in session.scalars(select(RepoRow).where(RepoRow.id.in_(batch)))}
     return [to_repo(rows[pk], tags[pk]) for pk in pks if pk in rows]
 
 

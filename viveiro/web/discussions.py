@@ -76,8 +76,9 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Of a pull request. `conflicts` names files that keep it from being merged."""
+    """Of a pull request. `head` is its last commit; `conflicts` names files that keep it from being merged."""
 
+    head: str | None
     commits: tuple[Commit, ...]
     conflicts: tuple[str, ...]
     diff: Diff | None
@@ -184,6 +185,7 @@ def _page(
 
 def _changes(discussions: Discussions, repo: Repo, pull_request: Discussion, *, with_diff: bool) -> Changes:
     return Changes(
+        head=discussions.head(repo, pull_request),
         commits=tuple(discussions.commits(repo, pull_request)),
         conflicts=discussions.conflicts(repo, pull_request),
         diff=discussions.diff(repo, pull_request) if with_diff else None,
@@ -287,7 +289,9 @@ async def merge(
     number: int, request: Request, ref: RepoRefDep, viewer: SignedInDep, hub: HubDep, discussions: DiscussionsDep
 ) -> Response:
     return await _do(
-        lambda discussions, viewer, repo, discussion, _sent: discussions.merge(viewer, repo, discussion),
+        lambda discussions, viewer, repo, discussion, sent: discussions.merge(
+            viewer, repo, discussion, head=sent.get("head") or None
+        ),
         *(number, request, ref, viewer, hub, discussions),
     )
 

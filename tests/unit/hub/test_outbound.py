@@ -4,13 +4,14 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from ipaddress import ip_address
 from typing import Any
 
 import httpx2
 import pytest
 
 from viveiro.errors import Forbidden, Unavailable
-from viveiro.hub.outbound import guarded_client
+from viveiro.hub.outbound import guarded_client, is_public
 
 PUBLIC = "93.184.216.34"
 Resolve = Callable[..., None]
@@ -136,3 +137,24 @@ class answering:  # noqa: N801 - reads as a word
 
 def dripping() -> answering:
     return answering(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000, pause=0.05)
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        (PUBLIC, True),
+        ("2606:4700::1111", True),
+        ("64:ff9b::5db8:d822", True),  # the first, where only IPv6 is spoken
+        ("64:ff9b::a9fe:a9fe", False),  # 169.254.169.254 in all of these
+        ("::ffff:a9fe:a9fe", False),
+        ("::a9fe:a9fe", False),
+        ("::ffff:0:a9fe:a9fe", False),
+        ("2002:a9fe:a9fe::1", False),
+        ("64:ff9b:1::a9fe:a9fe", False),
+        ("fec0::1", False),
+        ("fd00:ec2::254", False),
+        ("ff02::1", False),
+    ],
+)
+def test_an_address_counts_as_what_it_leads_to(address: str, public: bool) -> None:
+    assert is_public(ip_address(address)) is public

@@ -194,6 +194,19 @@ class TestMerging:
             merge(house, repo, 2)
 
     @on_sqlite
+    def test_is_of_what_the_merger_has_seen(self, house: House) -> None:
+        """Else its author could commit something else while it is being read."""
+        repo, discussions = house.model(), Discussions(house.hub)
+        made = propose(house, repo, AddFile("a.txt", b"good"))
+        seen = discussions.head(repo, made)
+        builder = house.hub.begin_commit(house.bob, repo, made.ref)
+        builder.add(AddFile("a.txt", b"bad"))
+        builder.finish("Something else")
+        with pytest.raises(Conflict, match="has changed since"):
+            discussions.merge(house.alice, repo, made, head=seen)
+        discussions.merge(house.alice, repo, made, head=discussions.head(repo, made))
+
+    @on_sqlite
     def test_into_a_branch_that_is_gone_is_refused(self, house: House) -> None:
         repo = house.model()
         house.hub.create_branch(house.alice, repo, "next")

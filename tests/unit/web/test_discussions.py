@@ -189,7 +189,10 @@ class TestAPullRequest:
         page = alice.get(f"/{ref}/discussions/1").text
         assert "Merge into main" in text_of(page)
         assert "Merge into main" not in text_of(site.browser("bob").get(f"/{ref}/discussions/1").text)
-        assert alice.post(f"/{ref}/discussions/1/merge").status_code == 303
+        [head] = re.findall(r'name="head" value="([^"]*)"', page)
+        refused = alice.post(f"/{ref}/discussions/1/merge", data={"head": "0" * 40})
+        assert (refused.status_code, "has changed since you read it" in text_of(refused.text)) == (409, True)
+        assert alice.post(f"/{ref}/discussions/1/merge", data={"head": head}).status_code == 303
         page = text_of(alice.get(f"/{ref}/discussions/1").text)
         assert "merged this" in page
         assert "Its changes are in the commit" in page

@@ -101,8 +101,13 @@ def open_at(
     return made
 
 
-def merge(ledger: Ledger, viewer: Viewer, repo: Repo, seen: Discussion, comment: str | None) -> None:
+def merge(
+    ledger: Ledger, viewer: Viewer, repo: Repo, seen: Discussion, comment: str | None, head: str | None = None
+) -> None:
     """Put the pull request's changes into its branch, as one commit. Merged already: nothing happens, as it should.
+
+    Args:
+        head: its last commit, as the merger saw it: what came later they did not read.
 
     Raises:
         MergeConflict: both sides changed the same lines, or a big file.
@@ -115,6 +120,11 @@ def merge(ledger: Ledger, viewer: Viewer, repo: Repo, seen: Discussion, comment:
             if pull_request is None or pull_request.status is Status.MERGED:
                 return
             _require_open(pull_request)
+            if head not in (None, refs.commit_at(git, pull_request.ref)):
+                raise Conflict(
+                    "Pull request {number} has changed since you read it. Look at its changes, then merge it.",
+                    number=pull_request.number,
+                )
             try:
                 _merge(ledger, git, viewer, repo, pull_request, comment)
             except refs.RefMoved:

@@ -207,11 +207,20 @@ class Discussions:
         made = pulls.propose(self._hub.ledger, viewer, repo, opening)
         return self.get(repo, made.number)
 
-    def merge(self, viewer: Viewer, repo: Repo, discussion: Discussion, comment: str | None = None) -> Discussion:
+    def merge(
+        self,
+        viewer: Viewer,
+        repo: Repo,
+        discussion: Discussion,
+        comment: str | None = None,
+        *,
+        head: str | None = None,
+    ) -> Discussion:
+        """`head`: the last commit that the merger has seen of it. None: whatever it is by now."""
         require(viewer, Act.MERGE, repo)
         _require_pull_request(discussion)
         text = _text(comment) if comment and comment.strip() else None
-        pulls.merge(self._hub.ledger, viewer, repo, discussion, text)
+        pulls.merge(self._hub.ledger, viewer, repo, discussion, text, head)
         return self.get(repo, discussion.number)
 
     def conflicts(self, repo: Repo, pull_request: Discussion) -> tuple[str, ...]:
@@ -224,6 +233,12 @@ class Discussions:
         except RevisionNotFound:  # its branch was deleted
             return ()
         return merging.conflicts(str(self._hub.repo_path(repo)), base, head, pull_request.start_sha)
+
+    def head(self, repo: Repo, pull_request: Discussion) -> str | None:
+        """Its last commit. None: its ref is lost."""
+        with suppress(RevisionNotFound):
+            return self._hub.resolve(repo, pull_request.ref)
+        return None
 
     def commits(self, repo: Repo, pull_request: Discussion, *, limit: int = 250) -> list[Commit]:
         """What it adds, oldest first."""
