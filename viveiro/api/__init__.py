@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from viveiro import __version__
 from viveiro.db import Database
+from viveiro.http.body_limit import BodyLimitMiddleware
 from viveiro.http.errors import install_error_handlers
 from viveiro.http.language import LanguageMiddleware
 from viveiro.http.request_id import RequestIdMiddleware
@@ -59,6 +60,7 @@ def build_application(settings: Settings, extend: Callable[[FastAPI], None] = la
         app.include_router(router)
     install_error_handlers(app)
     extend(app)
+    app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(LanguageMiddleware)
     app.add_middleware(RequestIdMiddleware)
     return app

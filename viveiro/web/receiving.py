@@ -35,7 +35,10 @@ async def short_form(request: Request, most_bytes: int, too_long: TooLarge) -> d
         body += chunk
         if len(body) > most_bytes:
             raise too_long
-    return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True, errors="replace", max_num_fields=20))
+    try:
+        return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True, errors="replace", max_num_fields=20))
+    except ValueError as error:  # more fields than any form has
+        raise UnreadableForm from error
 
 
 class UnreadableForm(InvalidInput):

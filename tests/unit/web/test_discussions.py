@@ -91,6 +91,11 @@ class TestADiscussion:
         assert 'role="alert"' in answer.text
         assert all(text in answer.text for text in sent.values())
 
+    def test_a_form_that_no_page_has_is_refused(self, site):
+        ref = site.new_repo()
+        fields = {f"field-{number}": "x" for number in range(40)}
+        assert site.browser("alice").post(f"/{ref}/discussions", data=fields).status_code == 400
+
     def test_an_empty_comment_is_refused_in_the_page(self, site):
         ref = site.new_repo()
         discuss(site, ref)
