@@ -1,12 +1,9 @@
 """The ecosystem's own clients work unchanged: only HF_ENDPOINT says where the hub is."""
 
-import os
-import subprocess
-import sys
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -16,7 +13,6 @@ from huggingface_hub import (
     CommitOperationDelete,
     HfApi,
     HfFileSystem,
-    get_safetensors_metadata,
     hf_hub_download,
     snapshot_download,
 )
@@ -33,7 +29,7 @@ from tests.live.running_server import RunningServer
 from tests.live.waiting import wait_until
 
 if TYPE_CHECKING:
-    from transformers import BertModel, BertTokenizer
+    pass
 
 MiB = 2**20
 BIG = bytes(range(256)) * (11 * MiB // 256)
@@ -306,145 +302,6 @@ class TestLists:
     def test_chosen_properties_come_alone(self, alice: HfApi, repo: str) -> None:
         info = alice.model_info(repo, expand=["downloads", "likes"])
         assert (info.downloads, info.likes, info.sha) == (0, 0, None)
-
-
-class TestTheHfProgram:
-    @pytest.fixture
-    def hf(self, server: RunningServer, tmp_path: Path) -> Any:
-        environment = {
-            **os.environ,
-            "HF_HOME": str(tmp_path / "home"),
-            "HF_TOKEN": server.token("alice"),
-            "HF_ENDPOINT": server.url,
-        }
-
-        def run(*arguments: str | Path) -> str:
-            command = [str(Path(sys.executable).with_name("hf")), *map(str, arguments)]
-            result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
-            assert result.returncode == 0, result.stderr
-            return result.stdout
-
-        return run
-
-    def test_a_folder_goes_up_and_comes_down(self, hf: Any, alice: HfApi, tmp_path: Path) -> None:
-        (tmp_path / "up").mkdir()
-        (tmp_path / "up" / "weights.bin").write_bytes(BIG)
-        (tmp_path / "up" / "notes.txt").write_text("notes")
-        hf("upload", "alice/by-hf", tmp_path / "up", "--commit-message", "By hf")
-        assert alice.list_repo_commits("alice/by-hf")[0].title == "By hf"
-        hf("download", "alice/by-hf", "--local-dir", tmp_path / "down")
-        assert (tmp_path / "down" / "weights.bin").read_bytes() == BIG
-        assert (tmp_path / "down" / "notes.txt").read_text() == "notes"
-
-    def test_it_knows_who_it_is(self, hf: Any) -> None:
-        assert "alice" in hf("auth", "whoami")
-
-
-class TestTransformers:
-    @pytest.fixture(scope="class")
-    @classmethod
-    def tiny(cls) -> "tuple[BertModel, BertTokenizer]":
-        from transformers import BertConfig, BertModel, BertTokenizer
-
-        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "belt", "motor", "is", "loose", "hot"]
-        config = BertConfig(
-            vocab_size=len(words),
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=32,
-        )
-        return BertModel(config), BertTokenizer(vocab={word: number for number, word in enumerate(words)})
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def pushed(cls, tiny: "tuple[BertModel, BertTokenizer]", alice: HfApi) -> str:
-        for part in tiny:
-            part.push_to_hub("alice/tiny-bert", token=alice.token)
-        return "alice/tiny-bert"
-
-    def test_a_pushed_model_comes_back_the_same(self, tiny: Any, pushed: str) -> None:
-        from transformers import AutoModel, AutoTokenizer
-
-        model, tokenizer = AutoModel.from_pretrained(pushed).eval(), AutoTokenizer.from_pretrained(pushed)
-        inputs = tokenizer("the belt is loose", return_tensors="pt")
-        expected = tiny[0].eval()(**tiny[1]("the belt is loose", return_tensors="pt")).last_hidden_state
-        assert model(**inputs).last_hidden_state.tolist() == expected.tolist()
-
-    def test_the_hub_read_what_was_pushed(self, alice: HfApi, pushed: str) -> None:
-        info = alice.model_info(pushed)
-        assert (info.library_name, info.config["model_type"]) == ("transformers", "bert")
-        assert info.safetensors.total == get_safetensors_metadata(pushed).parameter_count["F32"]
-
-    def test_a_private_model_needs_its_owners_token(self, tiny: Any, alice: HfApi, bob: HfApi, tmp_path: Path) -> None:
-        from transformers import AutoConfig
-
-        tiny[0].push_to_hub("alice/tiny-private", private=True, token=alice.token)
-        assert AutoConfig.from_pretrained("alice/tiny-private", token=alice.token).hidden_size == 16
-        with pytest.raises(OSError, match="is not a local folder and is not a valid model identifier"):
-            AutoConfig.from_pretrained("alice/tiny-private", token=bob.token, cache_dir=tmp_path)
-
-    def test_an_optional_file_that_is_missing_is_no_error(self, pushed: str) -> None:
-        from transformers.utils import cached_file
-
-        assert cached_file(pushed, "missing.json", _raise_exceptions_for_missing_entries=False) is None
-
-    def test_sentence_transformers_reads_and_pushes(self, pushed: str, alice: HfApi) -> None:
-        from sentence_transformers import SentenceTransformer
-
-        encoder = SentenceTransformer(pushed, device="cpu")
-        encoder.push_to_hub("alice/tiny-encoder", token=alice.token)
-        again = SentenceTransformer("alice/tiny-encoder", device="cpu")
-        assert again.encode("hot motor").tolist() == encoder.encode("hot motor").tolist()
-        assert alice.model_info("alice/tiny-encoder").library_name == "sentence-transformers"
-
-
-class TestDatasets:
-    @pytest.fixture(scope="class")
-    @classmethod
-    def pushed(cls, alice: HfApi) -> str:
-        from datasets import ClassLabel, Dataset, DatasetDict
-
-        rows = {"text": ["belt is loose", "motor is hot", "ação"], "label": ["belt", "motor", "belt"]}
-        table = Dataset.from_dict(rows).cast_column("label", ClassLabel(names=["belt", "motor"]))
-        splits = DatasetDict(train=table, test=table.select([0]))
-        splits.push_to_hub("alice/tickets", token=alice.token)
-        return "alice/tickets"
-
-    def test_a_pushed_dataset_comes_back_with_its_splits_and_labels(self, pushed: str) -> None:
-        from datasets import load_dataset
-
-        loaded = load_dataset(pushed)
-        assert {name: len(split) for name, split in loaded.items()} == {"train": 3, "test": 1}
-        assert loaded["train"].features["label"].names == ["belt", "motor"]
-        assert loaded["train"]["text"][2] == "ação"
-
-    def test_it_streams_without_being_downloaded(self, pushed: str) -> None:
-        from datasets import load_dataset
-
-        first = next(iter(load_dataset(pushed, split="train", streaming=True)))
-        assert first == {"text": "belt is loose", "label": 0}
-
-    def test_plain_files_are_a_dataset(self, alice: HfApi, make_repo: MakeRepo) -> None:
-        from datasets import load_dataset
-
-        repo = make_repo("dataset")
-        alice.upload_file(
-            path_or_fileobj=b"a,b\n1,x\n2,y\n", path_in_repo="train.csv", repo_id=repo, repo_type="dataset"
-        )
-        assert load_dataset(repo, split="train").to_list() == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
-
-    def test_pushing_again_replaces_the_split(self, pushed: str, alice: HfApi) -> None:
-        from datasets import Dataset, load_dataset
-
-        name = "alice/tickets-again"
-        for rows in (3, 2):
-            Dataset.from_dict({"n": list(range(rows))}).push_to_hub(name, token=alice.token)
-        assert len(load_dataset(name, split="train")) == 2
-
-    def test_the_card_tells_the_splits(self, pushed: str, alice: HfApi) -> None:
-        assert alice.dataset_info(pushed).card_data["dataset_info"]["splits"][0]["name"] == "train"
 
 
 class TestGit:
