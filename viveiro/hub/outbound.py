@@ -108,7 +108,9 @@ def _addresses(host: str) -> list[Address]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:  # UnicodeError: a label that no name has, such as an empty one
         raise Unavailable(
-            "The name {host} cannot be resolved: {why}.", host=host, why=recognised(str(error))
+            "The name {host} cannot be resolved: {why}.",
+            host=host,
+            why=recognised(getattr(error, "strerror", None) or str(error)),
         ) from error
     return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 

@@ -1,7 +1,7 @@
 """Jobs as pages show them, and what may be done with them. One's own; everyone's, to an administrator."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -12,8 +12,9 @@ from fastapi import APIRouter, Query, Request, Response
 from viveiro.accounts.service import names_of
 from viveiro.accounts.types import Viewer
 from viveiro.db import Database
-from viveiro.http.dependencies import DatabaseDep, SettingsDep, SignedInDep
+from viveiro.http.dependencies import DatabaseDep, HubDep, SettingsDep, SignedInDep
 from viveiro.http.visible_jobs import cancel_visible_job, may_cancel, visible_job, visible_owners
+from viveiro.hub.service import Hub
 from viveiro.jobs import logs, service
 from viveiro.jobs.types import Job, JobEvent, JobState
 from viveiro.locale import Sentence, translate
@@ -107,6 +108,7 @@ def jobs_page(
     request: Request,
     viewer: SignedInDep,
     database: DatabaseDep,
+    hub: HubDep,
     state: str = "",
     kind: Annotated[str, Query(max_length=100)] = "",
     cursor: Annotated[str | None, Query(max_length=100)] = None,
@@ -120,7 +122,8 @@ def jobs_page(
         )
         names = names_of(session, {job.owner_id for job in found if job.owner_id is not None})
         subjects = run_subjects(session, filter(None, map(run_of, found)))
-    lines = [line_of(job, viewer, names, subjects) for job in found[:PER_PAGE]]
+    repos = _repo_names(hub, viewer, found)
+    lines = [line_of(job, viewer, names, subjects, repos) for job in found[:PER_PAGE]]
     page = JobsPage(
         jobs=lines,
         state=chosen or "",
@@ -138,9 +141,9 @@ def jobs_page(
 
 @router.get("/{job_id}")
 def job_page(
-    job_id: str, request: Request, viewer: SignedInDep, database: DatabaseDep, settings: SettingsDep
+    job_id: str, request: Request, viewer: SignedInDep, database: DatabaseDep, settings: SettingsDep, hub: HubDep
 ) -> Response:
-    page = _job(database, settings, viewer, job_id)
+    page = _job(database, settings, hub, viewer, job_id)
     return render(request, viewer, page, part="administration/_job.html" if is_fragment(request) else None)
 
 
@@ -152,9 +155,13 @@ def cancel(job_id: str, request: Request, viewer: SignedInDep, database: Databas
 
 
 def line_of(
-    job: Job, viewer: Viewer, names: Mapping[int, str], subjects: Mapping[str, str] = MappingProxyType({})
+    job: Job,
+    viewer: Viewer,
+    names: Mapping[int, str],
+    subjects: Mapping[str, str] = MappingProxyType({}),
+    repos: Mapping[int, str] = MappingProxyType({}),
 ) -> JobLine:
-    """`names` of owners, by id; `subjects`: what runs are about, by run."""
+    """`names` of owners, by id; `subjects`: what runs are about, by run; `repos`: the names of repos, by their key."""
     progress = job.progress or {} if job.state is JobState.RUNNING else {}
     state = "stopping" if job.cancel_requested and not job.state.is_final else job.state.value
     ended = job.finished_at
@@ -163,7 +170,7 @@ def line_of(
         kind=words.job_kind(job.kind),
         state=state,
         word=words.state(state),
-        about=subjects.get(run_of(job) or "") or about(job.arguments),
+        about=subjects.get(run_of(job) or "") or about(job.arguments) or repos.get(job.arguments.get("repo_pk", 0), ""),
         run=run_of(job),
         stage=words.stage(progress["stage"]) if "stage" in progress else None,
         done=progress.get("done"),
@@ -182,6 +189,12 @@ def about(arguments: Mapping[str, Any]) -> str:
     return next((str(arguments[name])[:200] for name in _ABOUT if arguments.get(name)), "")
 
 
+def _repo_names(hub: Hub, viewer: Viewer, found: Iterable[Job]) -> dict[int, str]:
+    """Of the repos that jobs name by their key only, as those do that follow a push."""
+    pks = {pk for job in found if isinstance(pk := job.arguments.get("repo_pk"), int)}
+    return {repo.pk: repo.name for repo in hub.visible_repos(viewer, pks)}
+
+
 def run_of(job: Job) -> str | None:
     """The run that a job belongs to. One that imports data first gives its own id to the run that follows."""
     if job.kind == "import-and-run":
@@ -189,7 +202,7 @@ def run_of(job: Job) -> str | None:
     return job.arguments.get("run_id") if job.kind == "train-run" else None
 
 
-def _job(database: Database, settings: Settings, viewer: Viewer, job_id: str) -> JobPage:
+def _job(database: Database, settings: Settings, hub: Hub, viewer: Viewer, job_id: str) -> JobPage:
     with database.read() as session:
         job = visible_job(session, viewer, job_id)
         events = service.job_milestones(session, job_id)
@@ -198,7 +211,7 @@ def _job(database: Database, settings: Settings, viewer: Viewer, job_id: str) ->
     kept, _ = logs.read_all(settings, job_id)
     lines = kept.decode(errors="replace").splitlines()
     return JobPage(
-        job=line_of(job, viewer, names, subjects),
+        job=line_of(job, viewer, names, subjects, _repo_names(hub, viewer, [job])),
         attempt=job.attempt,
         worker=job.worker,
         error=None if job.error is None else translate(job.error),

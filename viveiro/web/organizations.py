@@ -22,7 +22,7 @@ router = APIRouter()
 
 ROLES: Final = {
     Role.READ: Sentence("Reads: sees what is private"),
-    Role.WRITE: Sentence("Writes: makes repositories and changes them"),
+    Role.WRITE: Sentence("Writes: makes and changes repositories"),
     Role.ADMIN: Sentence("Administers: members and settings too"),
 }
 

@@ -19,7 +19,8 @@ from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import quote, urlencode
 
 from fastapi import Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
@@ -27,7 +28,8 @@ from viveiro import __version__
 from viveiro.accounts.types import Viewer
 from viveiro.db import utc_now
 from viveiro.http.urls import public_url
-from viveiro.locale import LANGUAGES, Sentence, current_language, moment, number, since, translate
+from viveiro.locale import LANGUAGES, Sentence, current_language, language_name, moment, number, since, translate
+from viveiro.web import words
 from viveiro.web.assets import FOLDER, assets
 
 TEMPLATES: Final = FOLDER.parent / "templates"
@@ -149,7 +151,15 @@ def _environment() -> Environment:
         max=max,
     )
     environment.filters.update(
-        number=number, moment=moment, since=_since, size=readable_size, count=readable_count, said=_said, path=_path
+        number=number,
+        moment=moment,
+        since=_since,
+        size=readable_size,
+        count=readable_count,
+        said=_said,
+        path=_path,
+        language=_language,
+        task=_task,
     )
     # The components, for every page without an import: first what the others are built of.
     for name in ("icons", "ui"):
@@ -167,6 +177,16 @@ def _said(sentence: object) -> str:
     """A Sentence that a domain made, in the reader's language. Other text as it is."""
     sentence = getattr(sentence, "sentence", sentence)
     return translate(sentence) if isinstance(sentence, Sentence) else str(sentence)
+
+
+@pass_context  # or it would be worked out once, when a page is compiled, where a template writes the tag itself
+def _task(_context: Context, tag: str) -> str:
+    return translate(words.task(tag))
+
+
+@pass_context
+def _language(_context: Context, code: str) -> str:
+    return language_name(code)
 
 
 def _since(at: datetime) -> str:

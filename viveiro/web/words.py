@@ -55,7 +55,7 @@ DELIVERIES: Final = {
     "waiting": Sentence("on its way"),
     "delivered": Sentence("arrived"),
     "failed": Sentence("given up"),
-    "dropped": Sentence("not sent: the webhook is off, or the repository is hidden from you"),
+    "dropped": Sentence("not sent"),
 }
 """What became of an event that a webhook is told."""
 SAFETY: Final = {

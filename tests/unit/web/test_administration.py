@@ -159,6 +159,13 @@ class TestJobs:
         assert "No such jobs" in text_of(page)
         assert "<script>" not in page.replace('<script src="/static/', "")
 
+    def test_name_the_repo_that_they_know_by_its_key(self, site):
+        ref = site.new_repo(private=True)
+        repo = site.hub.get_repo(site.viewer("alice"), ref)
+        job_id = start(site, None, "hub-repack", repo_id=None, repo_pk=repo.pk)
+        for page in ("/jobs?kind=hub-repack", f"/jobs/{job_id}"):
+            assert repo.name in site.browser("ada").get(page).text
+
     def test_go_on_on_another_page(self, fresh_site, monkeypatch):
         monkeypatch.setattr(jobs, "PER_PAGE", 2)
         made = {start(fresh_site) for _ in range(3)}

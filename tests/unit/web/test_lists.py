@@ -42,6 +42,10 @@ class TestAList:
     def test_shows_its_owner_what_is_private_too(self, shelf):
         assert "alice/secret-ipe" in names(shelf.browser("alice").get("/models").text)
 
+    def test_calls_a_task_what_its_reader_calls_it(self, shelf):
+        page = shelf.browser(**{"Accept-Language": "pt-BR"}).get("/models").text
+        assert 'title="text-classification">Classificação de textos<' in page
+
     def test_of_datasets_holds_no_models(self, shelf):
         assert names(shelf.browser().get("/datasets").text) == ["alice/acerola-tickets"]
 
