@@ -44,7 +44,7 @@ class TestAList:
 
     def test_calls_a_task_what_its_reader_calls_it(self, shelf):
         page = shelf.browser(**{"Accept-Language": "pt-BR"}).get("/models").text
-        assert 'title="text-classification">Classificação de textos<' in page
+        assert re.search(r'class="chip task"[^>]*>Classificação de textos<', page)
 
     def test_of_datasets_holds_no_models(self, shelf):
         assert names(shelf.browser().get("/datasets").text) == ["alice/acerola-tickets"]
