@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from tests.unit.datasets.working import claimed
 from tests.unit.hub.house import House
@@ -16,6 +17,7 @@ from viveiro.errors import TooLarge
 from viveiro.events import RepoChanged
 from viveiro.hub.moving import move_repo
 from viveiro.jobs.kinds import kinds
+from viveiro.jobs.tables import JobRow
 from viveiro.types import RepoId, Visibility
 from viveiro.webhooks import queries, service
 from viveiro.webhooks.payloads import signature
@@ -97,6 +99,20 @@ class TestADelivery:
         with house.database.write() as session:
             service.send_again(session, house.bob, webhook.id, delivery.id)
         assert latest(house, webhook).state == "waiting"
+
+    def test_is_on_its_way_once_however_often_it_is_asked_for(self, house: House, webhook: Webhook) -> None:
+        """Else who asks a thousand times has this server send a thousand requests to somebody else's."""
+        house.model()
+        work(house, "webhooks-of-repo")
+        work(house, "webhook-deliver")
+        with house.database.write() as session:
+            delivery = queries.deliveries_of(session, webhook.id, 1)[0]
+            queries.update_delivery(session, delivery.id, state="failed")
+            jobs = select(func.count()).select_from(JobRow).where(JobRow.kind == "webhook-deliver")
+            before = session.scalar(jobs) or 0
+            for _ in range(3):
+                service.send_again(session, house.bob, webhook.id, delivery.id)
+            assert session.scalar(jobs) == before + 1
 
     def test_is_dropped_when_its_owner_may_not_know_any_more(self, house: House, webhook: Webhook) -> None:
         repo = house.model()
