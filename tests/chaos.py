@@ -9,6 +9,8 @@ one that was cut off may have happened or not. Afterwards:
 - every job ended, once;
 - `git fsck` of every repository and `viveiro hub fsck` find nothing.
 
+With `--store s3` all that while large files lie in a bucket. Its server is never killed: it is somebody else's.
+
 Then the same while models are trained, with both methods: every run ends once, with the metrics of an undisturbed run of the
 same description, and is published once.
 """
@@ -41,6 +43,7 @@ import httpx2  # what huggingface_hub speaks through
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
+from tests.live.bucket import LiveBucket, live_bucket
 from tests.live.running_server import TWO_USERS, RunningServer, ServerDidNotStart
 from tests.live.uploading import descendants
 from tests.live.xet import by_xet
@@ -422,11 +425,22 @@ def until_all_ended(server: RunningServer, path: str, seconds: float = 600, **fi
 
 
 def run_chaos(
-    folder: Path, *, operations: int, jobs: int, pause: float, seed: int, database_url: str | None = None
+    folder: Path,
+    *,
+    operations: int,
+    jobs: int,
+    pause: float,
+    seed: int,
+    database_url: str | None = None,
+    bucket: LiveBucket | None = None,
 ) -> dict[str, object]:
-    """Raises AssertionError at the first damage; otherwise says what was done."""
+    """Raises AssertionError at the first damage; otherwise says what was done.
+
+    Args:
+        bucket: for large files, instead of the server's own folder.
+    """
     expected, chance = Expectation(), random.Random(seed)
-    with by_xet(), RunningServer(folder / "data", _settings(database_url)) as server:
+    with by_xet(), RunningServer(folder / "data", _settings(database_url, bucket)) as server:
         server.seed(TWO_USERS)
         writers = [Writer(server, number, expected, random.Random(seed + number), folder) for number in range(WRITERS)]
         work, sweeps = Jobs(server, jobs, folder), Sweeps(server, jobs)
@@ -444,13 +458,19 @@ def run_chaos(
 
 
 def run_training_chaos(
-    folder: Path, *, runs: int, pause: float, seed: int, database_url: str | None = None
+    folder: Path,
+    *,
+    runs: int,
+    pause: float,
+    seed: int,
+    database_url: str | None = None,
+    bucket: LiveBucket | None = None,
 ) -> dict[str, object]:
     """Raises AssertionError when a run was lost, spoilt or published twice; otherwise says what was done.
 
     `pause` counts in undisturbed runs: on a slow machine, kills by the clock would let no run ever come to its end.
     """
-    with RunningServer(folder / "training", _settings(database_url)) as server:
+    with RunningServer(folder / "training", _settings(database_url, bucket)) as server:
         server.seed(TWO_USERS)
         work = Runs(server, runs, folder)
         killer = Killer(
@@ -469,8 +489,9 @@ def run_training_chaos(
     return {"runs": len(ended), "killed": killer.killed}
 
 
-def _settings(database_url: str | None) -> dict[str, str]:
-    return {**QUICK_SETTINGS, **({"VIVEIRO_DATABASE_URL": database_url} if database_url else {})}
+def _settings(database_url: str | None, bucket: LiveBucket | None) -> dict[str, str]:
+    database = {"VIVEIRO_DATABASE_URL": database_url} if database_url else {}
+    return {**QUICK_SETTINGS, **database, **(bucket.settings if bucket else {})}
 
 
 def _run_while(works: list[Callable[[], None]], killer: Killer) -> None:
@@ -547,11 +568,12 @@ def main() -> None:
     parser.add_argument("--run-pause", type=float, default=2.0, help="the same while models are trained, in runs")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--database", choices=["sqlite", "postgres", "both"], default="both")
+    parser.add_argument("--store", choices=["local", "s3"], default="local", help="where large files lie")
     chosen = parser.parse_args()
     for database in ("sqlite", "postgres") if chosen.database == "both" else (chosen.database,):
         print(f"{database}: seed {chosen.seed}", flush=True)
         if chosen.operations:
-            with _place(database) as (folder, url):
+            with _place(database, chosen.store) as (folder, url, bucket):
                 result = run_chaos(
                     folder,
                     operations=chosen.operations,
@@ -559,21 +581,31 @@ def main() -> None:
                     pause=chosen.pause,
                     seed=chosen.seed,
                     database_url=url,
+                    bucket=bucket,
                 )
             print(f"{database}: {result}; nothing lost, nothing damaged", flush=True)
         if chosen.runs:
-            with _place(database) as (folder, url):
+            with _place(database, chosen.store) as (folder, url, bucket):
                 result = run_training_chaos(
-                    folder, runs=chosen.runs, pause=chosen.run_pause, seed=chosen.seed, database_url=url
+                    folder,
+                    runs=chosen.runs,
+                    pause=chosen.run_pause,
+                    seed=chosen.seed,
+                    database_url=url,
+                    bucket=bucket,
                 )
             print(f"{database}: {result}; each ended once, as undisturbed, published once", flush=True)
 
 
 @contextlib.contextmanager
-def _place(database: str) -> Iterator[tuple[Path, str | None]]:
+def _place(database: str, store: str) -> Iterator[tuple[Path, str | None, LiveBucket | None]]:
     began = time.monotonic()
-    with _database(database) as url, tempfile.TemporaryDirectory(prefix="viveiro-chaos-") as folder:
-        yield Path(folder), url
+    with (
+        _database(database) as url,
+        live_bucket() if store == "s3" else contextlib.nullcontext() as bucket,
+        tempfile.TemporaryDirectory(prefix="viveiro-chaos-") as folder,
+    ):
+        yield Path(folder), url, bucket
     print(f"{database}: {time.monotonic() - began:.0f} s", flush=True)
 
 
