@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +14,7 @@ from huggingface_hub import HfApi
 
 from tests.conftest import missing
 from tests.live.conftest import MakeRepo
+from tests.live.fetched import fetched
 from tests.live.running_server import TWO_USERS, RunningServer
 from tests.live.xet import StockClient, came_by_xet
 
@@ -39,29 +39,12 @@ process.exit(0); // a download that was left in its middle leaves a timer behind
 
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """A folder with the client in it: kept from one session to the next, for as long as the lock file stays the same."""
+    """A folder with the client in it."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             missing("node", f"{program} is not installed")
-    sources = sorted(PACKAGES.iterdir())
-    state = sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:16]
-    kept = Path(tempfile.gettempdir()) / f"viveiro-tests-{os.getuid()}-hub-js-{state}"
-    if kept.exists():
-        return kept
-    with tempfile.TemporaryDirectory(dir=kept.parent, ignore_cleanup_errors=True) as folder:
-        made = Path(folder) / "made"
-        made.mkdir()
-        for file in sources:
-            shutil.copy(file, made)
-        options = ("--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund")
-        npm = subprocess.run(["npm", "ci", *options], cwd=made, capture_output=True, text=True, check=False)
-        if npm.returncode != 0:
-            missing("npm", f"npm ci found no packages: {npm.stderr[-2000:]}")
-        try:
-            made.rename(kept)
-        except OSError:  # another session was faster
-            assert kept.exists()
-    return kept
+    npm = ["npm", "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
+    return fetched("hub-js", npm, sorted(PACKAGES.iterdir()), component="npm")
 
 
 @pytest.fixture(scope="module")

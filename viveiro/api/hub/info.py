@@ -58,6 +58,7 @@ _COMMON: Final[Mapping[str, Fact]] = {
     "tags": lambda it: it.repo.tags,
     "trendingScore": lambda it: it.repo.trending_score,
     "usedStorage": lambda it: it.repo.used_storage,
+    "xetEnabled": lambda it: True,  # asked by clients from before that went without saying
 }
 _DOWNLOADED: Final[Mapping[str, Fact]] = {
     "downloads": lambda it: it.repo.downloads,
@@ -105,9 +106,9 @@ FACTS: Final[Mapping[RepoKind, Mapping[str, Fact]]] = {
 }
 """By the names that `expand` takes, kind by kind."""
 
+_ONLY_ASKED_FOR: Final = ("downloadsAllTime", "trendingScore", "childrenModelCount", "xetEnabled")
 _IN_INFO: Final[Mapping[RepoKind, Sequence[str]]] = {
-    kind: [name for name in facts if name not in ("downloadsAllTime", "trendingScore", "childrenModelCount")]
-    for kind, facts in FACTS.items()
+    kind: [name for name in facts if name not in _ONLY_ASKED_FOR] for kind, facts in FACTS.items()
 }
 _AUTO_MODELS: Final = {
     "feature-extraction": "AutoModel",
