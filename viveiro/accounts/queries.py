@@ -93,6 +93,11 @@ def organizations_of(session: Session, user_id: int) -> Sequence[Row[AccountRow,
     ).all()
 
 
+def hold_members(session: Session, organization_id: int) -> None:
+    """Until the transaction ends, others who change its members wait. SQLite has but one writer anyway."""
+    session.execute(select(AccountRow.id).where(AccountRow.id == organization_id).with_for_update())
+
+
 def membership(session: Session, organization_id: int, user_id: int) -> MembershipRow | None:
     return session.get(MembershipRow, (organization_id, user_id))
 

@@ -172,6 +172,7 @@ def add_member(session: Session, organization: str, user: str, role: Role, *, by
     """Make the user a member, or give a member another role."""
     owner = _administered(session, organization, by)
     member = _find(session, user, AccountKind.USER)
+    queries.hold_members(session, owner.id)  # or two administrators could step down at once, and none be left
     row = queries.membership(session, owner.id, member.id)
     if row is None:
         session.add(MembershipRow(organization_id=owner.id, user_id=member.id, role=role))
@@ -189,6 +190,7 @@ def remove_member(session: Session, organization: str, user: str, *, by: Viewer 
     owner = (
         _find(session, organization, AccountKind.ORGANIZATION) if leaves else _administered(session, organization, by)
     )
+    queries.hold_members(session, owner.id)
     row = queries.membership(session, owner.id, member.id)
     if row is None:
         raise NotFound(

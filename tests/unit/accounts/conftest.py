@@ -6,13 +6,14 @@ import pytest
 from sqlalchemy.orm import Session
 
 import viveiro.hub.tables
+import viveiro.hub.xet.tables
 from viveiro.accounts import service
 from viveiro.accounts.types import Role, Viewer
 from viveiro.db import Database
 
-assert (
-    viveiro.hub.tables.RepoRow.__table__.name == "repos"
-)  # accounts can be owners: the tables of what they own exist too
+# Accounts can be owners: the tables of what they own exist too.
+assert viveiro.hub.tables.RepoRow.__table__.name == "repos"
+assert viveiro.hub.xet.tables.LayoutRow.__table__.name == "layouts"
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """Users, organisations, members: on SQLite and PostgreSQL alike."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -170,6 +173,32 @@ class TestOrganizations:
     def test_a_member_may_leave(self, session, people):
         service.remove_member(session, "acai", "bob", by=people["bob"])
         assert len(service.list_members(session, "acai")) == 1
+
+    def test_of_two_administrators_who_leave_at_once_one_stays(self, database):
+        with database.write() as session:
+            viewers = []
+            for name in ("alice", "bob"):
+                service.create_user(session, name)
+                viewers.append(viewer(session, name))
+        together = Barrier(2)
+
+        def leave(leaver: Viewer, organization: str) -> bool:
+            together.wait()
+            try:
+                with database.write() as session:
+                    service.remove_member(session, organization, leaver.name, by=leaver)
+            except Conflict:
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            for number in range(5):
+                organization = f"org-{number}"
+                with database.write() as session:
+                    service.create_organization(session, organization, creator=viewers[0])
+                    service.add_member(session, organization, "bob", Role.ADMIN, by=SYSTEM)
+                left = list(pool.map(leave, viewers, [organization] * 2))
+                assert sorted(left) == [False, True]
 
     def test_the_last_administrator_stays(self, session, people):
         with pytest.raises(Conflict, match="without an administrator"):
