@@ -119,7 +119,7 @@ def _facts(hub: Hub, viewer: Viewer, repo: Repo, *, may_read: bool) -> Facts:
         tensor_types=tuple(weights.get("parameters", {})),
         base_models=_relatives(hub, viewer, RepoKind.MODEL, texts(repo.card.get("base_model"))),
         datasets=_relatives(hub, viewer, RepoKind.DATASET, texts(repo.card.get("datasets"))),
-        tags=texts(repo.card.get("tags")),
+        tags=tuple(tag for tag in texts(repo.card.get("tags")) if tag not in (repo.pipeline_tag, repo.library_name)),
     )
 
 
