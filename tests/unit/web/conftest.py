@@ -172,7 +172,7 @@ class _Text(HTMLParser):
 def text_of(html: str) -> str:
     """What people read of a page, in one line."""
     parser = _Text()
-    parser.feed(html)
+    parser.feed(html.replace("<wbr>", ""))  # where a line may break, nobody reads anything
     return " ".join(" ".join(parser.parts).split())
 
 
