@@ -45,7 +45,7 @@ class TestTheCard:
         ref = site.new_repo()
         html = site.browser("alice").get(f"/{ref}").text
         assert f'href="/{ref}/new/main/README.md"' in html
-        assert f"hf upload {ref.repo_id} . ." in html
+        assert f"hf upload {ref.repo_id} . ." in text_of(html)
 
     def test_that_is_empty_is_edited(self, site):
         ref = site.new_repo(files={"README.md": "---\nlicense: mit\n---\n"})
