@@ -176,7 +176,9 @@ def rich(sentence: str, /, **values: object) -> Markup:
 def _said(sentence: object) -> str:
     """A Sentence that a domain made, in the reader's language. Other text as it is."""
     sentence = getattr(sentence, "sentence", sentence)
-    return translate(sentence) if isinstance(sentence, Sentence) else str(sentence)
+    if not isinstance(sentence, Sentence):
+        return str(sentence)
+    return translate(sentence).replace(" %", "\N{NO-BREAK SPACE}%")  # a percent sign begins no line
 
 
 @pass_context  # or it would be worked out once, when a page is compiled, where a template writes the tag itself
