@@ -127,6 +127,8 @@ _COUNTS: Final = frozenset({"downloads", "downloads_all_time", "likes", "trendin
 """Columns that no filter asks for."""
 _MANY: Final = 10_000
 _COUNTED: Final = 50_000
+_LISTED: Final = _AT_ONCE
+"""Of more repos that two tags share, the statement is told how to find them, not which they are."""
 
 
 def first_positions(session: Session, viewer: Viewer, query: RepoQuery, limit: int) -> list[Position]:
@@ -197,8 +199,8 @@ def _gather_by_sqlite(session: Session, query: RepoQuery) -> Select[Any]:
         return _gather(query).where(RepoRow.id.in_(_carriers(rarest)), *map(_has_tag, others))
     # Probing so many one by one costs more than reading both lists and keeping what they share.
     both = _carriers(rarest).intersect(_carriers(others.pop(0)))
-    shared = session.scalars(both.limit(_AT_ONCE)).all()
-    if len(shared) < _AT_ONCE:
+    shared = session.scalars(both.limit(_LISTED)).all()
+    if len(shared) < _LISTED:
         return _gather(query).where(RepoRow.id.in_(shared), *map(_has_tag, others)).offset(0)
     return _gather(query).where(RepoRow.id.in_(both), *map(_has_tag, others))
 

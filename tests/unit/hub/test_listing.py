@@ -74,7 +74,7 @@ PLANS = {
     "near the top": NO_RARE_TAG,
     "anywhere": NO_WALK,
     "from what two tags share": {**NO_WALK, "queries._MANY": 0},
-    "from the much that two tags share": {**NO_WALK, "queries._MANY": 0, "queries._AT_ONCE": 0},
+    "from the much that two tags share": {**NO_WALK, "queries._MANY": 0, "queries._LISTED": 0},
 }
 
 
