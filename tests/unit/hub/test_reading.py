@@ -176,12 +176,23 @@ class TestARevision:
         house.hub.create_tag(house.alice, repo, "v1", "main")
         house.hub.create_tag(house.alice, repo, "v2", head[:7], "second")
         house.git(repo, "update-ref", "refs/pr/1", head)
-        names = ("v1", "v2", "refs/heads/main", "refs/tags/v2", "refs/pr/1", head, head[:7], head[:12], head.upper())
+        names = (
+            "v1",
+            "v2",
+            "refs/heads/main",
+            "refs/tags/v2",
+            "refs/pr/1",
+            "HEAD",
+            head,
+            head[:7],
+            head[:12],
+            head.upper(),
+        )
         assert {name: house.hub.resolve(repo, name) for name in names} == dict.fromkeys(names, head)
 
     @pytest.mark.parametrize(
         "revision",
-        ["", "gone", "0" * 40, "0" * 7, "a", "refs/heads/gone", "main~1", "main@{0}", "HEAD", "ma in", "main\0x"],
+        ["", "gone", "0" * 40, "0" * 7, "a", "refs/heads/gone", "main~1", "main@{0}", "HEAD~1", "ma in", "main\0x"],
     )
     def test_that_names_nothing_is_not_found(self, house: House, repo: Repo, revision: str) -> None:
         with pytest.raises(RevisionNotFound, match="Invalid rev id"):
