@@ -207,10 +207,26 @@ class _SourceFailed(Exception):
         self.error = error
 
 
-class _Source(RawIOBase):
+class _Over(RawIOBase):
+    """A file on top of another, which is sought as that one is."""
+
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+
+class _Source(_Over):
     def readinto(self, into: Any, /) -> int:
         try:
             content = self._file.read(len(into))
@@ -219,42 +235,15 @@ class _Source(RawIOBase):
         into[: len(content)] = content
         return len(content)
 
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._file.seek(offset, whence)
 
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-
-class _Sparing(RawIOBase):
+class _Sparing(_Over):
     """A file that refuses to be read whole: the length of an archive's directory is what the archive says it is."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
 
     def read(self, size: int = -1, /) -> bytes:
         data = self._file.read(size if 0 <= size <= MAX_READ_BYTES else MAX_READ_BYTES + 1)
         if len(data) > MAX_READ_BYTES:
             raise zipfile.BadZipFile("too large to be read at once")
         return data
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
 
 
 class _Unpacked(RawIOBase):

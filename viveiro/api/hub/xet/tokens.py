@@ -20,6 +20,8 @@ from viveiro.types import Action
 
 router = APIRouter(tags=["xet"])
 
+WRITE_ACCESS: Final = "/xet-write-token/"
+
 
 @router.get(REPO + "/xet-read-token/{rest:path}")
 def read_token(request: Request, place: PlaceDep, viewer: ViewerDep, hub: HubDep, settings: SettingsDep) -> Response:
@@ -27,9 +29,6 @@ def read_token(request: Request, place: PlaceDep, viewer: ViewerDep, hub: HubDep
     hub.require_files(viewer, repo)
     hub.resolve(repo, place.revision)
     return _answer(request, settings, viewer, Access.to(repo, viewer), "read")
-
-
-WRITE_ACCESS: Final = "/xet-write-token/"
 
 
 @router.get(REPO + WRITE_ACCESS + "{rest:path}")
@@ -50,8 +49,11 @@ def _proposed_to(hub: Hub, viewer: Viewer, place: PlaceDep) -> Repo:
 def _answer(request: Request, settings: Settings, viewer: Viewer, access: Access, scope: Scope) -> Response:
     """Twice: huggingface_hub reads the headers, hf-xet the body."""
     headers = token_headers(request, settings, viewer, access, scope)
-    token, expires_at, url = headers.values()
-    body = {"accessToken": token, "exp": int(expires_at), "casUrl": url}
+    body = {
+        "accessToken": headers["X-Xet-Access-Token"],
+        "exp": int(headers["X-Xet-Token-Expiration"]),
+        "casUrl": headers["X-Xet-Cas-Url"],
+    }
     return json_answer(body, headers={**headers, "Cache-Control": "no-store"})
 
 

@@ -32,8 +32,6 @@ router = APIRouter(tags=["xet"])
 HEARTBEAT_SECONDS: Final = 15.0
 
 _LIMITER: Final = RunVar[CapacityLimiter]("xet-verification")
-
-
 _TURNS: Final = RunVar[WeakValueDictionary[int, Semaphore]]("xet-turns")
 
 
