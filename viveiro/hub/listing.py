@@ -32,7 +32,7 @@ def list_repos(session: Session, viewer: Viewer, query: RepoQuery, among: Sequen
     """One page of what this viewer may see.
 
     Args:
-        among: keys of all that match, a few hundred at most, when `Facets.matches` has found them. The list is the same
+        among: keys of all that match, a thousand at most, when `Facets.matches` has found them. The list is the same
             without, but where matches are rare it takes a pass over the whole index.
     """
     query = replace(query, limit=max(1, min(query.limit, MOST_PER_PAGE)))

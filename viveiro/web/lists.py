@@ -25,7 +25,7 @@ from viveiro.web.rendering import is_fragment, render
 router = APIRouter()
 
 PER_PAGE: Final = 30
-FEW_MATCHES: Final = 300
+FEW_MATCHES: Final = 1000
 """Of a filtered list with no more repos than this, the counts know them all: it need not be searched for them."""
 LONGEST_SEARCH: Final = 200
 
