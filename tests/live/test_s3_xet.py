@@ -138,11 +138,7 @@ class TestStockClient:
         file = tmp_path / "model.bin"
         file.write_bytes(content)
         client.hf("upload", repo, file)
-        path = client.python(
-            f"from huggingface_hub import hf_hub_download; print(hf_hub_download({repo!r}, 'model.bin'))",
-            HF_HUB_DISABLE_XET="1",
-        )
-        assert Path(path.strip()).read_bytes() == content
+        assert client.read_by_http(repo, "model.bin") == content
 
     def test_and_git_clones_it(
         self, server: RunningServer, client: StockClient, repo: str, content: bytes, tmp_path: Path, git: Git

@@ -75,6 +75,11 @@ class StockClient:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def read_by_http(self, repo: str, path: str) -> bytes:
+        """As who told it to leave Xet alone."""
+        read = f"from huggingface_hub import hf_hub_download; print(hf_hub_download({repo!r}, {path!r}))"
+        return Path(self.python(read, HF_HUB_DISABLE_XET="1").strip()).read_bytes()
+
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command, env={**self._environment, **environment}, capture_output=True, text=True, timeout=300, check=False
