@@ -62,7 +62,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _bare(xorb: bytes) -> bytes:
-    return XorbReader().take(xorb)
+    return bytes(XorbReader().take(xorb))
 
 
 def floats(count: int, seed: int = 0) -> bytes:

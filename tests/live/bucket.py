@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import boto3
+import httpx
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
@@ -67,6 +68,8 @@ def live_bucket() -> Iterator[LiveBucket]:
     server.start()
     host, port = server.get_host_and_port()
     bucket = LiveBucket(server, f"http://{host}:{port}")
+    # All of moto's servers in one process share what they hold, and leave it there when they stop.
+    httpx.post(f"{bucket.url}/moto-api/reset").raise_for_status()
     bucket.client.create_bucket(Bucket=bucket.name)
     try:
         yield bucket
