@@ -161,6 +161,11 @@ def add_delivery(
     return row.id
 
 
+def is_due(row: DeliveryRow, now: datetime) -> bool:
+    """Whether it is to go out at once."""
+    return row.state == DeliveryState.WAITING and (row.next_attempt_at is None or row.next_attempt_at <= now)
+
+
 def find_delivery(session: Session, delivery_id: str) -> DeliveryRow | None:
     return session.get(DeliveryRow, delivery_id)
 

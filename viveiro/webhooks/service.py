@@ -75,14 +75,14 @@ def list_deliveries(session: Session, viewer: Viewer, webhook_id: str) -> list[D
 
 
 def send_again(session: Session, viewer: Viewer, webhook_id: str, delivery_id: str) -> None:
-    """The same delivery, under the same id, as if it had never been tried. One that waits is on its way already."""
+    """The same delivery, under the same id, now, as if it had never been tried. One whose time has come is on its way already."""
     get_webhook(session, viewer, webhook_id)
     row = queries.find_delivery(session, delivery_id)
     if row is None or row.webhook_id != webhook_id:
         raise WebhookNotFound(delivery_id)
-    if row.state == DeliveryState.WAITING:
-        return
     now = utc_now()
+    if queries.is_due(row, now):
+        return
     queries.update_delivery(
         session, delivery_id, state=DeliveryState.WAITING, attempts=0, error=None, next_attempt_at=now
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from tests.unit.datasets.working import claimed
 from tests.unit.hub.house import House
@@ -113,6 +113,23 @@ class TestADelivery:
             for _ in range(3):
                 service.send_again(session, house.bob, webhook.id, delivery.id)
             assert session.scalar(jobs) == before + 1
+
+    def test_that_waits_for_its_next_attempt_can_be_sent_now(self, house: House, webhook: Webhook) -> None:
+        """And the attempt that it waited for is then none too many."""
+        house.model()
+        work(house, "webhooks-of-repo")
+        work(house, "webhook-deliver")
+        delivery = latest(house, webhook)
+        with house.database.write() as session:
+            service.send_again(session, house.bob, webhook.id, delivery.id)
+        assert work(house, "webhook-deliver")["state"] == "waiting"
+        tried = latest(house, webhook)
+        assert tried.last_attempt_at != delivery.last_attempt_at
+        with house.database.write() as session:
+            waiting = update(JobRow).where(JobRow.kind == "webhook-deliver", JobRow.state == "queued")
+            session.execute(waiting.values(run_at=utc_now()))
+        assert [work(house, "webhook-deliver") for _ in range(2)] == [None, None]
+        assert latest(house, webhook) == tried
 
     def test_is_dropped_when_its_owner_may_not_know_any_more(self, house: House, webhook: Webhook) -> None:
         repo = house.model()
