@@ -28,6 +28,7 @@ from viveiro.hub.service import Hub
 from viveiro.hub.trees import parse_tree
 from viveiro.hub.types import LfsPointer, Repo
 from viveiro.hub.xet import queries as xet_queries
+from viveiro.hub.xet.rebuilding import DamagedXorb
 from viveiro.locale import Sentence, translate
 
 
@@ -158,7 +159,7 @@ class _RepoCheck:
         try:
             for chunk in self._hub.blobs.read_as_stored(oid):
                 digest.update(chunk)
-        except (BlobNotFound, ValueError):  # a xorb of it is gone, or does not unpack
+        except (BlobNotFound, DamagedXorb):
             return ""
         return digest.hexdigest()
 

@@ -12,6 +12,7 @@ from viveiro.hub.refs import find_commit
 from viveiro.hub.safety import SCANNER, content_key, files_to_scan, scan_file
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo, TreeEntry
+from viveiro.hub.xet.rebuilding import DamagedXorb
 from viveiro.jobs.context import JobContext
 from viveiro.jobs.kinds import job_kind
 from viveiro.jobs.outbox import listener
@@ -96,7 +97,7 @@ def _scan_repo(
             result = scan_file(hub.ledger.open(repo), hub.blobs, entry)
         except (BlobNotFound, RepoNotFound):  # `fsck` reports lost content
             continue
-        except (OSError, ValueError) as error:  # a place on the disk that cannot be read, a damaged xorb
+        except (OSError, DamagedXorb) as error:  # OSError: a place on the disk that cannot be read
             log.warning("file_not_scanned", repo=str(repo.ref), path=entry.path, error=repr(error))
             failures.append(error)
             continue

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from viveiro.errors import ViveiroError
 from viveiro.hub.xet.reconstruction import reconstruct, wanted
 from viveiro.hub.xet.types import Layout, Term, XorbIndex
 from viveiro.hub.xet.xorbs import unpack_chunks
@@ -16,6 +17,16 @@ STEP_BYTES: Final = 2 * 2**20
 """What is unpacked at a time. A trip to a thread for each chunk of 64 KiB would cost as much as unpacking it."""
 STEPS_AHEAD: Final = 4
 """Unpacking leaves Python's lock: the next steps are worked on while one is being sent."""
+
+
+class DamagedXorb(ViveiroError):
+    def __init__(self, xorb: str) -> None:
+        super().__init__(
+            "Some of this file is damaged where it is stored, in xorb {xorb}. What else is damaged, and what can be mended, "
+            "says: viveiro hub fsck --deep",
+            xorb=xorb,
+        )
+
 
 IndexOf = Callable[[str], XorbIndex]
 """Raises BlobNotFound for a xorb that is gone."""
@@ -43,7 +54,7 @@ class Rebuilder:
         self._threads.shutdown(cancel_futures=True)
 
     def read(self, layout: Layout, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes [start, stop) of the file. Raises BlobNotFound at once when their first xorb is gone."""
+        """The bytes [start, stop) of the file. Raises BlobNotFound or DamagedXorb: at once when they cannot begin."""
         stop = layout.size if stop is None else min(stop, layout.size)
         if start >= stop:
             return iter(())
@@ -65,7 +76,10 @@ class Rebuilder:
 
     def _unpack(self, step: _Step) -> bytes:
         packed = b"".join(self._xorbs.read(step.xorb, step.first_byte, step.first_byte + step.ends[-1]))
-        return unpack_chunks(packed, step.ends)
+        try:
+            return unpack_chunks(packed, step.ends)
+        except ValueError as error:
+            raise DamagedXorb(step.xorb) from error
 
 
 def _steps(term: Term, index: XorbIndex) -> Iterator[_Step]:

@@ -391,7 +391,7 @@ class Xet:
             return queries.all_in_xorbs(session, contents, before)
 
     def rebuild(self, layout: Layout, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes [start, stop) of a file. Raises BlobNotFound at once when they cannot begin."""
+        """The bytes [start, stop) of a file. Raises BlobNotFound or DamagedXorb: at once when they cannot begin."""
         return self._rebuilder.read(layout, start, stop)
 
     def size(self, sha256: str) -> int | None:

@@ -150,7 +150,13 @@ def _ungroup(grouped: bytes) -> memoryview:
 
 
 def unpack_chunks(packed: bytes, ends: Sequence[int]) -> bytes:
-    """The content of chunks that lie one behind the other and end at these places."""
+    """The content of chunks that lie one behind the other and end at these places.
+
+    Raises:
+        ValueError: one of them is damaged, or cut off.
+    """
+    if len(packed) != ends[-1]:
+        raise ValueError(len(packed))
     view = memoryview(packed)
     starts = (0, *ends[:-1])
     return b"".join(unpack_chunk(view[start:end]) for start, end in zip(starts, ends, strict=True))

@@ -21,6 +21,7 @@ from viveiro.hub.fsck import Fault, Finding, check_hub
 from viveiro.hub.service import Hub
 from viveiro.hub.types import AddLfsFile, Repo
 from viveiro.hub.xet.hashing import chunk_hash, hash_text
+from viveiro.hub.xet.rebuilding import DamagedXorb
 from viveiro.hub.xet.rebuilt import RebuiltFiles
 from viveiro.hub.xet.service import KEPT_FOR, Sender
 from viveiro.hub.xet.shards import InvalidShard
@@ -164,6 +165,15 @@ class TestFsck:
         path.write_bytes(damaged)
         assert findings(house) == []
         assert {found.fault for found in findings(house, deep=True)} == {Fault.DAMAGED_CONTENT}
+
+    def test_what_was_cut_off_is_called_damaged(self, house: House, repo: Repo) -> None:
+        (name,) = stored(house)
+        path = house.hub.xet.xorbs.path(name)
+        assert path is not None
+        os.truncate(path, 1000)
+        assert {found.fault for found in findings(house)} == {Fault.DAMAGED_CONTENT}
+        with pytest.raises(DamagedXorb, match="hub fsck --deep"):
+            house.read(repo, "model.bin")
 
     def test_a_lost_xorb_sent_again_mends_the_file(self, house: House, repo: Repo, packed: Packed) -> None:
         (name,) = stored(house)
