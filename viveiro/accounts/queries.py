@@ -71,8 +71,10 @@ def first_admin(session: Session) -> AccountRow | None:
     return session.scalar(select(AccountRow).where(AccountRow.is_admin).order_by(AccountRow.id).limit(1))
 
 
-def count_admins(session: Session) -> int:
-    return session.scalar(select(func.count()).where(AccountRow.is_admin)) or 0
+def hold_admins(session: Session) -> int:
+    """How many there are. Until the transaction ends, others who change that wait. SQLite has but one writer anyway."""
+    admins = select(AccountRow.id).where(AccountRow.is_admin).order_by(AccountRow.id).with_for_update()
+    return len(session.scalars(admins).all())
 
 
 def members(session: Session, organization_id: int) -> Sequence[Row[AccountRow, str]]:

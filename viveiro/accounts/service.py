@@ -370,7 +370,8 @@ def _check_email(email: str | None) -> str | None:
 
 
 def _check_an_admin_remains(session: Session, row: AccountRow, *, stays: bool) -> None:
-    if row.is_admin and not stays and queries.count_admins(session) == 1:
+    # Held, or two administrators could step down at once, and none be left.
+    if row.is_admin and not stays and queries.hold_admins(session) == 1:
         raise Conflict(
             "{name} is the only administrator. Name another first: viveiro users update NAME --admin", name=row.name
         )

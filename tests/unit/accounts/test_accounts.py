@@ -1,16 +1,20 @@
 """Users, organisations, members: on SQLite and PostgreSQL alike."""
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from tests.unit.accounts.conftest import viewer
 from viveiro.accounts import service
 from viveiro.accounts.names import RESERVED, check_name
 from viveiro.accounts.types import ANONYMOUS, SYSTEM, AccountKind, Role, Viewer
+from viveiro.db import Database
 from viveiro.errors import (
     AlreadyExists,
     Conflict,
@@ -23,6 +27,23 @@ from viveiro.errors import (
 )
 from viveiro.hub.tables import RepoRow
 from viveiro.types import Action
+
+
+def at_once(database: Database, actions: Sequence[Callable[[Session], object]]) -> list[bool]:
+    """Begin them together, each in a transaction of its own. Which of them were allowed."""
+    together = Barrier(len(actions))
+
+    def run(action: Callable[[Session], object]) -> bool:
+        together.wait()
+        try:
+            with database.write() as session:
+                action(session)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(run, actions))
 
 
 class TestNames:
@@ -108,6 +129,19 @@ class TestUsers:
         service.update_user(session, "alice", is_admin=True)
         service.delete_user(session, "root_")
 
+    def test_of_two_administrators_who_step_down_at_once_one_stays(self, database):
+        with database.write() as session:
+            for name in ("alice", "bob"):
+                service.create_user(session, name, is_admin=True)
+        for _ in range(5):
+            stepped_down = at_once(
+                database, [partial(service.update_user, name=name, is_admin=False) for name in ("alice", "bob")]
+            )
+            assert sorted(stepped_down) == [False, True]
+            with database.write() as session:
+                for name in ("alice", "bob"):
+                    service.update_user(session, name, is_admin=True)
+
     def test_who_owns_a_repo_cannot_be_deleted(self, database, session, people):
         session.add(_repo_of(people["carol"].user_id, "carol/notes"))
         session.flush()
@@ -180,25 +214,16 @@ class TestOrganizations:
             for name in ("alice", "bob"):
                 service.create_user(session, name)
                 viewers.append(viewer(session, name))
-        together = Barrier(2)
-
-        def leave(leaver: Viewer, organization: str) -> bool:
-            together.wait()
-            try:
-                with database.write() as session:
-                    service.remove_member(session, organization, leaver.name, by=leaver)
-            except Conflict:
-                return False
-            return True
-
-        with ThreadPoolExecutor(2) as pool:
-            for number in range(5):
-                organization = f"org-{number}"
-                with database.write() as session:
-                    service.create_organization(session, organization, creator=viewers[0])
-                    service.add_member(session, organization, "bob", Role.ADMIN, by=SYSTEM)
-                left = list(pool.map(leave, viewers, [organization] * 2))
-                assert sorted(left) == [False, True]
+        for number in range(5):
+            organization = f"org-{number}"
+            with database.write() as session:
+                service.create_organization(session, organization, creator=viewers[0])
+                service.add_member(session, organization, "bob", Role.ADMIN, by=SYSTEM)
+            left = at_once(
+                database,
+                [partial(service.remove_member, organization=organization, user=it.name, by=it) for it in viewers],
+            )
+            assert sorted(left) == [False, True]
 
     def test_the_last_administrator_stays(self, session, people):
         with pytest.raises(Conflict, match="without an administrator"):
