@@ -6,7 +6,7 @@
 | the same, kilobytes as they travel | 300 |
 | server time of a page with 100,000 repositories, p95 | 60 ms |
 | the counts beside a list, in a request of their own, p95 | 150 ms |
-| longest task of a browser that draws the curves of a run with 10,000 metric points | 100 ms |
+| longest task of a browser that draws the curves of a run with 10,000 metric points, median of first visits | 100 ms |
 
 The server is a process of its own, with the lists of `hub_lists.py` in it; times are a client's on the same machine, from
 the request to the last byte, so they hold a little more than the server's. The browser is Debian's Chromium, without GPU.
@@ -56,6 +56,7 @@ PAGE_MS = 60.0
 COUNTS_MS = 150.0
 TASK_MS = 100.0
 POINTS = 10_000
+VISITS = 7
 USER = "benchmarker"
 MODEL = f"{USER}/classifier"
 CARD = (
@@ -280,6 +281,17 @@ def _first_load(browser: Browser, url: str, secret: str, path: str) -> tuple[int
 
 
 def report_drawing(browser: Browser, url: str, secret: str, run_id: str) -> bool:
+    """Of first visits: scripts are not compiled yet, and server and browser share the processors."""
+    longest = sorted(_longest_task(browser, url, secret, run_id) for _ in range(VISITS))
+    median = statistics.median(longest)
+    print(
+        f"a run of {POINTS:,} points: longest task {median:.0f} ms, median of {VISITS} visits, {longest[-1]:.0f} ms in the "
+        f"worst (0: none over 50)  claim ≤ {TASK_MS:.0f}: {_held(median <= TASK_MS)}"
+    )
+    return median <= TASK_MS
+
+
+def _longest_task(browser: Browser, url: str, secret: str, run_id: str) -> float:
     context = _signed_in(browser, url, secret)
     page = context.new_page()
     page.add_init_script(
@@ -291,12 +303,7 @@ def report_drawing(browser: Browser, url: str, secret: str, run_id: str) -> bool
     page.wait_for_timeout(500)
     tasks = page.evaluate("window.tasks")
     context.close()
-    longest = max(tasks, default=0.0)
-    print(
-        f"a run of {POINTS:,} points: longest task {longest:.0f} ms (0: none over 50)  claim ≤ {TASK_MS:.0f}: "
-        f"{_held(longest <= TASK_MS)}"
-    )
-    return bool(longest <= TASK_MS)
+    return max(map(float, tasks), default=0.0)
 
 
 def _signed_in(browser: Browser, url: str, secret: str) -> BrowserContext:

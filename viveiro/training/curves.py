@@ -7,7 +7,7 @@ at each of them.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise, takewhile
 from typing import Any, Final, Literal, TypeAlias
 
@@ -45,17 +45,18 @@ class Curves:
     Attributes:
         best_epoch: of the evaluation whose weights are kept, so far.
         last_seq: of the newest point that went into this, 0 without one.
+        steps: of the training that is validated. Points of another one are left out.
     """
 
     series: Mapping[str, Values] = field(default_factory=dict)
     best_epoch: float | None = None
     needs: Needs | None = None
     last_seq: int = 0
+    steps: int | None = None
 
     def decimated(self, most: int) -> "Curves":
         """At most so many values in each series, among them its peaks, its valleys and both its ends."""
-        thinned = {name: _thinned(values, most) for name, values in self.series.items()}
-        return Curves(thinned, self.best_epoch, self.needs, self.last_seq)
+        return replace(self, series={name: _thinned(values, most) for name, values in self.series.items()})
 
     def to_json(self) -> dict[str, Any]:
         """As a browser draws it: every series as long as `x`, None where it has no value."""
@@ -76,14 +77,15 @@ class Diagnosis:
     sentence: Sentence
 
 
-def curves_of_points(points: Iterable[tuple[int, Mapping[str, Any]]]) -> Curves:
-    """From (seq, fields) of a run's points, in order.
+def curves_of_points(points: Iterable[tuple[int, Mapping[str, Any]]], before: Curves | None = None) -> Curves:
+    """From (seq, fields) of a run's points, in order, and of those `before` them.
 
     An attempt that was killed leaves points that its successor measures again: the later ones count. The short training
     on all rows that follows the validated one has other steps, and is left out: there is nothing to compare it with.
     """
-    series: dict[str, Values] = {}
-    needs, best, steps, last_seq = None, None, None, 0
+    before = before or Curves()
+    series = {name: dict(values) for name, values in before.series.items()}
+    needs, best, steps, last_seq = before.needs, before.best_epoch, before.steps, before.last_seq
     for seq, fields in points:
         last_seq = max(last_seq, seq)
         stage = fields.get("stage")
@@ -99,7 +101,7 @@ def curves_of_points(points: Iterable[tuple[int, Mapping[str, Any]]]) -> Curves:
             best = fields["epoch"] if fields.get("best") else best
         elif stage == "estimated":
             needs = Needs(fields["seconds"], fields["memory_bytes"], fields["disk_bytes"])
-    return Curves(series, best, needs, last_seq)
+    return Curves(series, best, needs, last_seq, steps)
 
 
 def curves_of_history(history: Iterable[Mapping[str, Any]]) -> Curves:

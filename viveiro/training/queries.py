@@ -75,10 +75,10 @@ def points(session: Session, job_id: str, after: int, limit: int) -> list[Point]
     return [Point(row.seq, row.at, row.data) for row in session.scalars(statement)]
 
 
-def all_points(session: Session, job_id: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(seq, fields) of every point. A long run has thousands: read one by one, they are never all in memory."""
+def all_points(session: Session, job_id: str, *, after: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(seq, fields) of every point behind `after`. A long run has thousands: read one by one, they are never all in memory."""
     statement = select(JobEventRow.seq, cast(JobEventRow.data, Text)).where(
-        JobEventRow.job_id == job_id, JobEventRow.type == JobEventType.METRICS.value
+        JobEventRow.job_id == job_id, JobEventRow.seq > after, JobEventRow.type == JobEventType.METRICS.value
     )
     for seq, text in session.execute(statement.order_by(JobEventRow.seq).execution_options(yield_per=1000)):
         yield seq, orjson.loads(text)

@@ -18,8 +18,9 @@ from viveiro.hub.service import Hub
 from viveiro.jobs.outbox import publish
 from viveiro.jobs.service import cancel_job, enqueue
 from viveiro.training import queries
-from viveiro.training.curves import Curves, curves_of_history, curves_of_points
+from viveiro.training.curves import Curves, curves_of_history
 from viveiro.training.description import Revision, RunDescription
+from viveiro.training.recent_curves import RecentCurves
 from viveiro.training.reproducing import description_to_repeat, record_of_model, record_of_run
 from viveiro.training.resolving import refuse_hopeless, resolve
 from viveiro.training.tables import RunRow
@@ -48,6 +49,8 @@ __all__ = [
 ]
 
 BATCH = 200
+
+_recent_curves = RecentCurves()
 
 
 def start_run(
@@ -156,7 +159,7 @@ def run_points(session: Session, viewer: Viewer, run_id: str, *, after: int = 0,
 
 def run_curves(session: Session, run: Run) -> Curves:
     """Of a run that the viewer was given. Once its job is forgotten, what the result kept: one value an epoch."""
-    curves = curves_of_points(queries.all_points(session, run.job_id))
+    curves = _recent_curves.of(session, run.job_id)
     history = (run.result or {}).get("history") or ()
     return curves_of_history(history) if not curves.series and history else curves
 

@@ -203,3 +203,24 @@ class TestStoredPoints:
         assert told.series["train_loss"] == {0.5: 1.5}
         assert told.series["eval_f1_macro"] == {1: 0.8}
         assert told.last_seq == 5  # behind its beginning: queued, started
+
+    def test_what_comes_later_is_added(self, nursery: Nursery) -> None:
+        from viveiro.jobs import leases
+
+        run = nursery.start()
+        job = nursery.claim(run)
+
+        def after(*points: Point) -> Curves:
+            with nursery.database.write() as session:
+                fields = [{"type": "metrics", "data": each} for _, each in points]
+                leases.report(session, job.id, job.attempt, fields)
+            with nursery.database.read() as session:
+                return run_curves(session, nursery.run(run))
+
+        first = after(training(0, 0.5, 1.5), validated(0, 1, 1.1, 0.8, best=True))
+        second = after(training(0, 1.5, 1.2), training(0, 0.5, 9.0, of=7), validated(0, 2, 1.0, 0.9, best=True))
+        assert first.series["train_loss"] == {0.5: 1.5}
+        assert second.series["train_loss"] == {0.5: 1.5, 1.5: 1.2}
+        assert second.series["eval_f1_macro"] == {1: 0.8, 2: 0.9}
+        assert (first.best_epoch, second.best_epoch) == (1, 2)
+        assert after() == second

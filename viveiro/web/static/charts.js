@@ -1,7 +1,8 @@
 // The curves of a run, drawn by uPlot and told in a table. Names of series come from the page; this file has no words.
 "use strict";
 
-document.addEventListener("DOMContentLoaded", () => {
+// Deferred, so the page has been read. What waits for DOMContentLoaded would be one long task with all others that do.
+{
   const SECONDS_BETWEEN = 3;
   const COLOURS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5"];
   const language = document.documentElement.lang;
@@ -158,4 +159,4 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   document.querySelectorAll("[data-curves]").forEach(follow);
-});
+}
