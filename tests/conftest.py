@@ -1,7 +1,9 @@
 """Fixtures that every test may use: fresh databases on SQLite and on a real PostgreSQL."""
 
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,29 +46,59 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """An empty database of this test's own."""
+    with postgres_database(postgres_server) as url:
+        yield url
+
+
+@contextmanager
+def postgres_database(server: str, template: str = "template1") -> Iterator[str]:
+    """Its address. It is what the template is, and gone afterwards."""
     name = f"test_{os.urandom(6).hex()}"
-    admin = create_engine(f"{postgres_server}/postgres", isolation_level="AUTOCOMMIT")
+    admin = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield f"{postgres_server}/{name}"
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
+    yield f"{server}/{name}"
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
 
 
+@pytest.fixture(scope="session")
+def tables_on_postgres(postgres_server: str) -> Iterator[str]:
+    """The name of a database with every table, to be copied: making them takes half a second."""
+    with postgres_database(postgres_server) as url:
+        make_tables(url)
+        yield url.rpartition("/")[2]
+
+
+@pytest.fixture(scope="session")
+def tables_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a file."""
+    path = tmp_path_factory.mktemp("tables") / "viveiro.sqlite3"
+    make_tables(f"sqlite:///{path}")
+    return path
+
+
+def make_tables(url: str) -> None:
+    with closing(Database(url)) as database:
+        Base.metadata.create_all(database.engine)
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The same test on both databases."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty installation's, with every table: the same test on both databases."""
     if request.param == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
-    return f"sqlite:///{tmp_path / 'viveiro.sqlite3'}"
+        template = request.getfixturevalue("tables_on_postgres")
+        with postgres_database(request.getfixturevalue("postgres_server"), template) as url:
+            yield url
+    else:
+        path = tmp_path / "viveiro.sqlite3"
+        shutil.copy(request.getfixturevalue("tables_on_sqlite"), path)
+        yield f"sqlite:///{path}"
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """An empty installation's database, with every table."""
-    database = Database(database_url)
-
-    Base.metadata.create_all(database.engine)
-    yield database
-    database.close()
+    with closing(Database(database_url)) as database:
+        Base.metadata.create_all(database.engine)  # some tests have an address of their own
+        yield database
