@@ -248,7 +248,7 @@ class TestLifeOfAnEndpoint:
         before = server.pids()
         os.kill(before["web"], signal.SIGKILL)
         wait_until(lambda: server.pids().get("web") not in (None, before["web"]))
-        wait_until(lambda: httpx.get(f"{server.url}/readyz").is_success)
+        wait_until(lambda: httpx.get(f"{server.url}/readyz", timeout=60).is_success)
         assert ask({"inputs": CORPUS[0]}).status_code == 200
 
     def test_what_is_undeployed_answers_no_more(self, server, alice, ask, make_repo, classifier_folder):
