@@ -16,7 +16,6 @@ from viveiro.ml.embedding import fingerprint
 from viveiro.ml.features import FeatureCache
 from viveiro.ml.finetuning import TextLearner, tokenised
 from viveiro.ml.heads import ClassWeights, LinearHead, choose_strength, fit_head
-from viveiro.ml.interpolation import choose_share, put_between, weights_of
 from viveiro.ml.metrics import choose_thresholds
 from viveiro.ml.networks import save_network
 from viveiro.ml.task import Workplace
@@ -70,7 +69,7 @@ class HeadSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """What `Recipe` says, where "auto" leaves it open, and what becomes of the weights after that."""
+    """What `Recipe` says, where "auto" leaves it open."""
 
     learning_rate: float | Literal["auto"] = "auto"
     epochs: int | Literal["auto"] = "auto"
@@ -79,8 +78,6 @@ class TrainingSettings:
     warmup: float = 0.1
     decay: Decay = "linear"
     patience: int = 3
-    interpolation: float | Literal["auto"] = "auto"
-    """Share of the trained weights in the model; the rest is what training began with."""
     seed: int = 0
 
 
@@ -111,7 +108,7 @@ def adapt_full(
     """First the frozen encoder's best head, then all layers with it, at last an epoch of all rows but the test's.
 
     A random head would send its first, meaningless gradients through layers that knew better. The last epoch, slow, is
-    for the rows that until then had to choose when to stop, and how far to go from the start to the trained weights.
+    for the rows that until then had to choose when to stop.
 
     Source: Kumar et al. 2022, Fine-tuning can distort pretrained features and underperform out-of-distribution, §4.
     """
@@ -123,23 +120,14 @@ def adapt_full(
         learner, recipe, precision = open_learner(folder, rows, head.class_weights, settings, artefact)
         checkpoints = _Places(workplace, [fingerprint(folder), rows.digest(), precision])
         before_last = recipe.epochs / (recipe.epochs + 1)
-        began = weights_of(learner.network)
         history = _train(learner, recipe, checkpoints, workplace, before_last)
-        trained = weights_of(learner.network)
-        share = settings.interpolation
-        if share == "auto":
-            share = choose_share(learner, began, workplace.report)
-        put_between(learner.network, began, trained, share)
         thresholds = _thresholds(rows, lambda: learner.validation_logits(workplace.report))
         if rows.has_validation:
-            put_between(learner.network, began, trained, 1)
             learner.learn_from_all()
             _train(learner, last_epoch(recipe), checkpoints, workplace, 1 - before_last)
-            put_between(learner.network, began, weights_of(learner.network), share)
         save_network(learner.finished_network(), folder)
         write_record(folder, replace(artefact, thresholds=thresholds))
-    chosen = {"strength": strength, "precision": precision, "interpolation": share}
-    return Adapted({**chosen, **_open_settings(recipe)}, history)
+    return Adapted({"strength": strength, "precision": precision, **_open_settings(recipe)}, history)
 
 
 def last_epoch(recipe: Recipe) -> Recipe:

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +8,6 @@ from tests.unit.ml.training_rows import table
 from viveiro.ml.artefact import Artefact, add_head, lay_out_encoder
 from viveiro.ml.embedding import SentenceEncoder, padded
 from viveiro.ml.finetuning import TextLearner, macro_f1, row_weights, tokenised
-from viveiro.ml.interpolation import choose_share, put_between, weights_of
 from viveiro.ml.networks import open_network, save_network
 from viveiro.ml.trainer import Recipe, Trainer
 
@@ -95,32 +92,6 @@ class TestTheTrainedNetwork:
         torch.nn.functional.cross_entropy(logits, torch.from_numpy(TRUTH[:8])).backward()
         expected = whole.trunk.encoder.layer[0].attention.self.query.weight.grad
         torch.testing.assert_close(short.network.trunk.encoder.layer[0].attention.self.query.weight.grad, expected)
-
-
-class TestInterpolation:
-    def test_half_way_is_the_mean(self, classifier):
-        began = weights_of(learner(classifier).network)
-        subject = trained(classifier)
-        ended = weights_of(subject.network)
-        put_between(subject.network, began, ended, 0.5)
-        for name, weight in weights_of(subject.network).items():
-            torch.testing.assert_close(weight, (began[name] + ended[name]) / 2)
-
-    def test_the_share_that_judges_validation_rows_best_is_chosen(self, classifier):
-        subject = learner(classifier)
-        Trainer(subject, replace(RECIPE, epochs=5), lambda fields: None).run()
-        good = weights_of(subject.network)
-        harm = {name: weight + torch.randn_like(weight) * weight.std() for name, weight in good.items()}
-        put_between(subject.network, good, harm, 1)
-        assert choose_share(subject, good, lambda fields: None) < 1
-        assert all(torch.equal(weight, harm[name]) for name, weight in weights_of(subject.network).items())
-        put_between(subject.network, good, good, 1)
-        assert choose_share(subject, harm, lambda fields: None) == 1
-
-    def test_without_validation_rows_the_trained_weights_stand(self, classifier):
-        subject = learner(classifier)
-        subject.learn_from_all()
-        assert choose_share(subject, weights_of(subject.network), lambda fields: None) == 1
 
 
 class TestRowWeights:

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from tests.unit.ml.killed_run import FULL, STEP_OF_DEATH, train_here
 from tests.unit.ml.training_rows import NO_ROWS, many_labels_table, table
@@ -158,16 +157,6 @@ class TestTrainingAllLayers:
         folder = fully_trained[0].artefact
         native = SentenceTransformer(str(folder), device="cpu", local_files_only=True).encode(TEST["text"])
         np.testing.assert_allclose(native, SentenceEncoder(folder, precision="float32").encode(TEST["text"]), atol=1e-4)
-
-    def test_how_far_it_goes_from_where_it_began_is_chosen_and_can_be_said(
-        self, fully_trained, encoder_folder, tmp_path
-    ):
-        assert 0.5 <= fully_trained[0].resolved["interpolation"] <= 1
-        params = TASK.Params(method="full", epochs=1, interpolation=0)
-        made = TASK.train(TRAIN, VALIDATION, params, Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache"))
-        assert made.resolved["interpolation"] == 0
-        base, stayed = (load_file(folder / "model.safetensors") for folder in (encoder_folder, made.artefact))
-        assert all(torch.equal(base[name], stayed[name]) for name in base)
 
     def test_without_validation_rows_it_trains_all_its_epochs(self, encoder_folder, tmp_path):
         workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")

@@ -26,16 +26,7 @@ if TYPE_CHECKING:
     from viveiro.ml.methods import HeadSettings, LabelledTexts, TrainingSettings
 
 FEWEST_ROWS: Final = 8
-USED_BY_FULL_ALONE: Final = (
-    "learning_rate",
-    "epochs",
-    "batch_size",
-    "warmup",
-    "decay",
-    "patience",
-    "interpolation",
-    "precision",
-)
+USED_BY_FULL_ALONE: Final = ("learning_rate", "epochs", "batch_size", "warmup", "decay", "patience", "precision")
 EVEN_ODDS: Final = 0.5
 MOST_CLASSES: Final = 1000
 SHORTEST_TEXT: Final = 12
@@ -138,9 +129,6 @@ class TextClassification:
         """How full's learning rate falls to zero after that."""
         patience: int = Field(default=3, ge=1)
         """Epochs without a better macro-F1 on the validation rows after which full ends. The best epoch's weights are kept."""
-        interpolation: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = "auto"
-        """Share of full's trained weights in the model; the rest is what training began with. auto: from 0.5 to 1, the one at
-        which the validation rows are judged best."""
         precision: Literal["auto", "float32", "bfloat16"] = "auto"
         """Of the products in full; weights stay in float32. auto: bfloat16 where the machine computes in it."""
         max_length: Annotated[int, Field(ge=8, le=8192)] | Literal["auto"] = "auto"
