@@ -80,6 +80,13 @@ class TestUtcDateTime:
 
 
 class TestMigrations:
+    @pytest.fixture(params=["sqlite", "postgres"])
+    def database_url(self, request, tmp_path):
+        """Without tables: these make them."""
+        if request.param == "postgres":
+            return request.getfixturevalue("postgres_url")
+        return f"sqlite:///{tmp_path / 'viveiro.sqlite3'}"
+
     def test_make_exactly_the_tables_that_the_code_declares(self, database_url):
         from viveiro.app import register_everything
         from viveiro.db import Base
