@@ -6,7 +6,7 @@
 | the same, kilobytes as they travel | 300 |
 | server time of a page with 100,000 repositories, p95 | 60 ms |
 | the counts beside a list, in a request of their own, p95 | 150 ms |
-| longest task of a browser that draws the curves of a run with 10,000 metric points, median of first visits | 100 ms |
+| longest task of a browser that draws the curves of a run with 10,000 metric points, in each of seven first visits | 100 ms |
 
 The server is a process of its own, with the lists of `hub_lists.py` in it; times are a client's on the same machine, from
 the request to the last byte, so they hold a little more than the server's. The browser is Debian's Chromium, without GPU.
@@ -282,13 +282,13 @@ def _first_load(browser: Browser, url: str, secret: str, path: str) -> tuple[int
 
 def report_drawing(browser: Browser, url: str, secret: str, run_id: str) -> bool:
     """Of first visits: scripts are not compiled yet, and server and browser share the processors."""
-    longest = sorted(_longest_task(browser, url, secret, run_id) for _ in range(VISITS))
-    median = statistics.median(longest)
+    longest = [_longest_task(browser, url, secret, run_id) for _ in range(VISITS)]
+    holds = max(longest) <= TASK_MS
     print(
-        f"a run of {POINTS:,} points: longest task {median:.0f} ms, median of {VISITS} visits, {longest[-1]:.0f} ms in the "
-        f"worst (0: none over 50)  claim ≤ {TASK_MS:.0f}: {_held(median <= TASK_MS)}"
+        f"a run of {POINTS:,} points: longest task {max(longest):.0f} ms in the worst of {VISITS} visits, median "
+        f"{statistics.median(longest):.0f} ms (0: none over 50)  claim ≤ {TASK_MS:.0f}: {_held(holds)}"
     )
-    return median <= TASK_MS
+    return holds
 
 
 def _longest_task(browser: Browser, url: str, secret: str, run_id: str) -> float:

@@ -65,7 +65,7 @@ def postgres_database(server: str, template: str = "template1") -> Iterator[str]
 
 @pytest.fixture(scope="session")
 def tables_on_postgres(postgres_server: str) -> Iterator[str]:
-    """The name of a database with every table, to be copied: making them takes half a second."""
+    """The name of a database with every table, to be copied: that takes a fraction of making them."""
     with postgres_database(postgres_server) as url:
         make_tables(url)
         yield url.rpartition("/")[2]

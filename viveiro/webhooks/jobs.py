@@ -118,9 +118,8 @@ def deliver(job: JobContext, *, delivery_id: str) -> dict[str, Any] | None:
     """One attempt. What follows it is a job of its own, so that nobody waits for hours in a worker."""
     with job.database.read() as session:
         row = queries.find_delivery(session, delivery_id)
-        if row is None or not queries.is_due(
-            row, utc_now()
-        ):  # it has gone out, or was sent earlier than this job was to
+        # Not due: it has gone out, or somebody had it sent before this job was to.
+        if row is None or not queries.is_due(row, utc_now()):
             return None
         webhook = queries.find(session, row.webhook_id)
         if webhook is None:

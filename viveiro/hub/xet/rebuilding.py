@@ -18,6 +18,9 @@ STEP_BYTES: Final = 2 * 2**20
 STEPS_AHEAD: Final = 4
 """Unpacking leaves Python's lock: the next steps are worked on while one is being sent."""
 
+IndexOf = Callable[[str], XorbIndex]
+"""Raises BlobNotFound for a xorb that is gone."""
+
 
 class DamagedXorb(ViveiroError):
     def __init__(self, xorb: str) -> None:
@@ -26,10 +29,6 @@ class DamagedXorb(ViveiroError):
             "says: viveiro hub fsck --deep",
             xorb=xorb,
         )
-
-
-IndexOf = Callable[[str], XorbIndex]
-"""Raises BlobNotFound for a xorb that is gone."""
 
 
 @dataclass(frozen=True, slots=True)
