@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -65,12 +65,22 @@ def repository_path(repos_dir: Path, key: str) -> Path:
 
 
 def create_bare_repository(path: Path) -> pygit2.Repository:
-    """A new empty repository whose HEAD is main."""
+    """A new empty repository whose HEAD is main. Killed here, nobody finds it half made under its name."""
+    partial = path.with_suffix(".partial")
     with full_disk_said(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        pygit2.init_repository(str(path), bare=True, initial_head="main")
-        (path / "config").write_text(_CONFIG)
+        pygit2.init_repository(str(partial), bare=True, initial_head="main")
+        (partial / "config").write_text(_CONFIG)
+        partial.rename(path)
     return open_bare(path)
+
+
+def delete_repository(path: Path) -> None:
+    """Its name goes first: killed here, nobody finds it half empty."""
+    partial = path.with_suffix(".partial")
+    with suppress(FileNotFoundError):
+        path.rename(partial)
+    shutil.rmtree(partial, ignore_errors=True)
 
 
 def open_bare(path: Path) -> pygit2.Repository:

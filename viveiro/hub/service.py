@@ -3,7 +3,6 @@
 Whoever acts is the first argument. A repo that the viewer may not see is missing, everywhere and with the same words.
 """
 
-import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -45,7 +44,7 @@ from viveiro.hub.discussions import queries as discussions
 from viveiro.hub.discussions.pulls import refuse_merged
 from viveiro.hub.discussions.rules import Act, may, require
 from viveiro.hub.files import Files, content_of
-from viveiro.hub.git import BRANCHES, MAIN, TAGS, create_bare_repository, write_commit, write_object
+from viveiro.hub.git import BRANCHES, MAIN, TAGS, create_bare_repository, delete_repository, write_commit, write_object
 from viveiro.hub.index import read_index
 from viveiro.hub.ledger import Guard, Ledger
 from viveiro.hub.lfs import parse_pointer
@@ -165,10 +164,10 @@ class Hub:
                 for each in (*made.branches, *made.tags):
                     publish(session, RevisionPushed(pk, each.ref, None, each.target, viewer.user_id))
         except IntegrityError as error:
-            shutil.rmtree(path, ignore_errors=True)
+            delete_repository(path)
             raise _taken(ref) from error
         except BaseException:
-            shutil.rmtree(path, ignore_errors=True)
+            delete_repository(path)
             raise
         return self.get_repo(viewer, ref)
 
@@ -246,7 +245,7 @@ class Hub:
                 queries.delete_repo(session, repo.pk)
                 record(session, viewer, "repo.delete", str(repo.ref))
                 publish(session, repo_changed(repo, "delete", viewer))
-            shutil.rmtree(self.repo_path(repo), ignore_errors=True)
+            delete_repository(self.repo_path(repo))
 
     def update_repo(
         self,
@@ -590,12 +589,12 @@ class Hub:
         oldest = self._clock() - older_than
         orphans = [path for path in self.folders() if path.stem not in known and _modified(path) < oldest]
         for path in orphans:
-            shutil.rmtree(path, ignore_errors=True)
+            delete_repository(path)
         return len(orphans)
 
     def folders(self) -> list[Path]:
-        """Every bare repository on disk, known or not."""
-        return sorted(self.settings.repos_dir.glob("??/*.git"))
+        """Of every repository on disk: known or not, whole, half made or half deleted."""
+        return sorted(self.settings.repos_dir.glob("??/*"))
 
     # Counts -----------------------------------------------------------------------------------------------------------
 

@@ -1,9 +1,11 @@
 """Many writers at once, and writers that die: nothing that was acknowledged is lost, and nothing is left half done."""
 
 import contextlib
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -181,6 +183,23 @@ class TestAWriterKilled:
             assert house.paths(house.hub.get_repo(house.alice, SEEDS)) == ["a"]
         except RepoNotFound:
             house.model()
+
+    @on_sqlite
+    @pytest.mark.parametrize(
+        ("deed", "point"),
+        [("create", "after:pygit2.init_repository"), ("delete", "after:os.unlink"), ("delete", "after:os.rmdir")],
+    )
+    def test_with_a_folder_half_written(self, house: House, database_url: str, deed: str, point: str) -> None:
+        house.model()
+        die(house, database_url, point, deed)
+        [left] = [
+            path for path in house.hub.folders() if path.suffix != ".git"
+        ]  # git and a backup find none by its name
+        assert len(house.hub.folders()) == (2 if deed == "create" else 1)
+        hours_ago = left.stat().st_mtime - timedelta(hours=2).total_seconds()
+        os.utime(left, (hours_ago, hours_ago))
+        house.hub.reconcile()
+        assert not left.exists()
 
 
 def die(house: House, database_url: str, point: str, deed: str) -> None:
