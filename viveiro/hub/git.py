@@ -76,9 +76,9 @@ def create_bare_repository(path: Path) -> pygit2.Repository:
 
 
 def delete_repository(path: Path) -> None:
-    """Its name goes first: killed here, nobody finds it half empty."""
+    """Its name goes first: killed here, nobody finds it half empty. What cannot be deleted is left to the next sweep."""
     partial = path.with_suffix(".partial")
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         path.rename(partial)
     shutil.rmtree(partial, ignore_errors=True)
 

@@ -190,11 +190,10 @@ class TestAWriterKilled:
         [("create", "after:pygit2.init_repository"), ("delete", "after:os.unlink"), ("delete", "after:os.rmdir")],
     )
     def test_with_a_folder_half_written(self, house: House, database_url: str, deed: str, point: str) -> None:
+        """What is half written does not have the name of a repository, and is swept."""
         house.model()
         die(house, database_url, point, deed)
-        [left] = [
-            path for path in house.hub.folders() if path.suffix != ".git"
-        ]  # git and a backup find none by its name
+        [left] = [path for path in house.hub.folders() if path.suffix != ".git"]
         assert len(house.hub.folders()) == (2 if deed == "create" else 1)
         hours_ago = left.stat().st_mtime - timedelta(hours=2).total_seconds()
         os.utime(left, (hours_ago, hours_ago))

@@ -1,5 +1,8 @@
 """Repos come and go, and who may not see one finds nothing there."""
 
+import os
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
@@ -142,6 +145,17 @@ class TestDeletion:
         assert house.hub.folders() == []
         with pytest.raises(RepoNotFound):
             house.hub.get_repo(house.alice, repo.ref)
+
+    def test_leaves_a_folder_that_cannot_go_to_the_sweep(self, house: House) -> None:
+        repo = house.model()
+        folder = house.hub.repo_path(repo)
+        (folder.with_suffix(".partial") / "in the way").mkdir(parents=True)
+        house.hub.delete_repo(house.alice, repo.ref)
+        assert house.hub.folders() == [folder]
+        hours_ago = folder.stat().st_mtime - timedelta(hours=2).total_seconds()
+        os.utime(folder, (hours_ago, hours_ago))
+        house.hub.reconcile()
+        assert house.hub.folders() == []
 
     def test_frees_the_name_for_an_empty_repo(self, house: House) -> None:
         repo = house.model()
