@@ -31,6 +31,8 @@ class Epoch:
     epoch: float
     loss: float
     f1_macro: float
+    best: bool
+    """Its weights are kept, or were until a later epoch's."""
 
 
 @dataclass
@@ -59,7 +61,8 @@ class RunView:
                     self.steps = fields["of"]
                     self.losses[fields["done"]] = fields["loss"]
                 case "validated" if fields.get("loss") is not None:
-                    self.epochs[fields["epoch"]] = Epoch(fields["epoch"], fields["loss"], fields["f1_macro"])
+                    epoch, score, best = fields["epoch"], fields["f1_macro"], fields["best"]
+                    self.epochs[epoch] = Epoch(epoch, fields["loss"], score, best)
 
     @property
     def stage(self) -> Mapping[str, Any]:
@@ -214,9 +217,9 @@ def _curve(title: Sentence, values: Sequence[float], scale: Sequence[float]) -> 
 
 
 def _best(epochs: Sequence[Epoch]) -> str:
-    if not epochs:
+    best = next((epoch for epoch in reversed(epochs) if epoch.best), None)
+    if best is None:
         return ""
-    best = max(epochs, key=lambda epoch: epoch.f1_macro)
     return translate(
         "best: epoch {epoch}, macro-F1 {score} on the validation rows",
         epoch=f"{best.epoch:g}",

@@ -13,7 +13,7 @@ from viveiro.ml.batching import shuffled_batches
 from viveiro.ml.device import peak_memory, training_device
 from viveiro.ml.embedding import SentenceEncoder
 from viveiro.ml.finetuning import TextLearner
-from viveiro.ml.methods import HeadSettings, LabelledTexts, TrainingSettings, open_learner
+from viveiro.ml.methods import HeadSettings, LabelledTexts, TrainingSettings, open_learner, open_settings
 from viveiro.ml.networks import open_network
 from viveiro.ml.task import Estimate, Workplace
 from viveiro.ml.trainer import Recipe, Trainer
@@ -75,12 +75,11 @@ def estimate_full(
         epoch = steps * step_seconds * (1 + FORWARD_SHARE * validation_share)
         last_epoch = steps * step_seconds * (1 + validation_share)
         reading = FORWARD_SHARE * last_epoch
-        resolved = {"learning_rate": recipe.learning_rate, "epochs": recipe.epochs, "batch_size": recipe.batch_size}
         return Estimate(
             seconds=reading + _head_seconds(rows, dimension) + recipe.epochs * epoch + last_epoch,
             memory_bytes=memory + BYTES_PER_WEIGHT * weights,
             disk_bytes=_folder_bytes(folder) + CHECKPOINT_COPIES * BYTES_PER_WEIGHT * weights,
-            resolved={**resolved, "precision": precision},
+            resolved={"precision": precision, **open_settings(recipe)},
         )
 
 

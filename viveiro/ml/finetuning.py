@@ -1,5 +1,6 @@
 """All layers of an encoder with a head, trained on labelled texts: what `trainer` needs to know of them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from viveiro.ml.trainer import Report, Score
 TOKENISED_AT_ONCE: Final = 1000
 """Texts: a tokenizer's own records of a text are many times larger than its ids."""
 VALIDATION_TOKENS: Final = 4096
+TOKEN_DROPOUT: Final = 0.15
+"""Share of a text's tokens that a training step leaves out: no single word can come to decide. sms_spam gains by it, and
+banking77 loses nothing."""
 HEAD_SPEED: Final = 10.0
 """The head starts as the frozen encoder's best; it needs to move further in its own units than the encoder in its."""
 
@@ -104,7 +108,8 @@ class TextLearner:
         ]
 
     def loss(self, rows: np.ndarray) -> Tensor:
-        logits = self._logits([self._train.token_ids[row] for row in rows])
+        token_ids = [self._train.token_ids[row] for row in rows]
+        logits = self._logits([thinned(ids) for ids in token_ids] if self.network.training else token_ids)
         truth = torch.from_numpy(self._train.truth[rows]).to(self._device)
         weights = torch.from_numpy(self._weights[rows]).to(self._device)
         return (weights * _losses(logits, truth)).mean()
@@ -115,7 +120,8 @@ class TextLearner:
         logits = self.validation_logits(report)
         truth = self._validation.truth
         loss = float(_losses(torch.from_numpy(logits), torch.from_numpy(truth)).mean())
-        return Score("f1_macro", macro_f1(truth, called(logits, truth)), loss)
+        value = macro_f1(truth, called(logits, truth))
+        return Score("f1_macro", value, loss, noise=math.sqrt(value * (1 - value) / len(truth)))
 
     def validation_logits(self, report: Report) -> np.ndarray:
         """float32 (rows, classes), in the order of the rows."""
@@ -151,6 +157,20 @@ class TextLearner:
         with sdpa_kernel(self._attention):
             logits: Tensor = self.network(ids.to(self._device), mask.to(self._device))
         return logits
+
+
+def thinned(token_ids: np.ndarray) -> np.ndarray:
+    """Without some of its tokens, but with the first, the last and one between them, drawn anew each time.
+
+    Source: Iyyer et al. 2015, Deep unordered composition rivals syntactic methods for text classification, §3.1.
+    """
+    if len(token_ids) < 4:
+        return token_ids
+    kept = torch.rand(len(token_ids)).numpy() >= TOKEN_DROPOUT
+    kept[[0, -1]] = True
+    if kept.sum() == 2:
+        kept[1] = True
+    return token_ids[kept]
 
 
 class Vocabulary:

@@ -36,6 +36,7 @@ STEPS_WANTED: Final = 500
 EPOCH_BOUNDS: Final = (2, 12)
 """Fewer barely move the network; more repeat rows that it knows by heart."""
 LAST_EPOCH_SPEED: Final = 0.25
+USUAL_PATIENCE: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class TrainingSettings:
     precision: Precision | Literal["auto"] = "auto"
     warmup: float = 0.1
     decay: Decay = "linear"
-    patience: int = 3
+    patience: int | Literal["auto"] = "auto"
     seed: int = 0
 
 
@@ -127,7 +128,7 @@ def adapt_full(
             _train(learner, last_epoch(recipe), checkpoints, workplace, 1 - before_last)
         save_network(learner.finished_network(), folder)
         write_record(folder, replace(artefact, thresholds=thresholds))
-    return Adapted({"strength": strength, "precision": precision, **_open_settings(recipe)}, history)
+    return Adapted({"strength": strength, "precision": precision, **open_settings(recipe)}, history)
 
 
 def last_epoch(recipe: Recipe) -> Recipe:
@@ -165,6 +166,9 @@ def resolve_recipe(settings: TrainingSettings, rows: int, layer_weights: int) ->
     epochs = settings.epochs
     if epochs == "auto":
         epochs = int(np.clip(round(STEPS_WANTED * batch_size / rows), *EPOCH_BOUNDS))
+    patience = settings.patience
+    if patience == "auto":  # few epochs, chosen so that the learning rate comes to rest, are no race to be stopped
+        patience = epochs if settings.epochs == "auto" else USUAL_PATIENCE
     learning_rate = settings.learning_rate
     if learning_rate == "auto":
         rate = REFERENCE_RATE * (REFERENCE_WEIGHTS / layer_weights) ** (2 / 3) * (batch_size / USUAL_BATCH) ** 0.5
@@ -176,12 +180,13 @@ def resolve_recipe(settings: TrainingSettings, rows: int, layer_weights: int) ->
         seed=settings.seed,
         warmup=settings.warmup,
         decay=settings.decay,
-        patience=settings.patience,
+        patience=patience,
     )
 
 
-def _open_settings(recipe: Recipe) -> dict[str, Any]:
-    return {name: getattr(recipe, name) for name in ("learning_rate", "epochs", "batch_size")}
+def open_settings(recipe: Recipe) -> dict[str, Any]:
+    """Those that may have been "auto"."""
+    return {name: getattr(recipe, name) for name in ("learning_rate", "epochs", "batch_size", "patience")}
 
 
 def _lay_out_and_read(rows: LabelledTexts, artefact: Artefact, folder: Path, workplace: Workplace) -> np.ndarray:

@@ -52,19 +52,21 @@ class Recipe:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     patience: int = 3
-    """Epochs without a better validation score after which it ends."""
+    """Epochs without a higher validation score after which it ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """On the validation rows. A higher `value` is better; among equal ones the lower loss is."""
+    """On the validation rows. A higher `value` is better; `noise` is its standard error."""
 
     metric: str
     value: float
     loss: float
+    noise: float
 
-    def beats(self, other: "Score | None") -> bool:
-        return other is None or (self.value, -self.loss) > (other.value, -other.loss)
+    def reaches(self, highest: "Score | None") -> bool:
+        """As far as so many rows can tell."""
+        return highest is None or self.value + self.noise >= highest.value
 
 
 class Learner(Protocol):
@@ -103,17 +105,22 @@ class Position:
     seconds: float = 0.0
     """Spent by all attempts."""
     history: tuple[Mapping[str, Any], ...] = ()
-    best: Score | None = None
+    highest: Score | None = None
     stale_epochs: int = 0
+    """Since the highest score."""
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> "Position":
-        best = Score(**state["best"]) if state["best"] else None
-        return cls(**{**state, "history": tuple(state["history"]), "best": best})
+        highest = Score(**state["highest"]) if state["highest"] else None
+        return cls(**{**state, "history": tuple(state["history"]), "highest": highest})
 
 
 class Trainer:
-    """One training, from its first step or from its last checkpoint."""
+    """One training, from its first step or from its last checkpoint.
+
+    The best epoch, whose weights it leaves, is the latest whose validation score reaches the highest: between scores that
+    their rows cannot tell apart, the longer training and the smaller last steps decide.
+    """
 
     def __init__(
         self,
@@ -229,21 +236,22 @@ class Trainer:
 
     def _note(self, entry: dict[str, Any], score: Score | None, **position: Any) -> None:
         """Remember the weights if they are the best so far, and move on to a position, at once."""
-        is_best = score is not None and score.beats(self._at.best)
+        if score is None:
+            self._at = replace(self._at, history=(*self._at.history, entry), **position)
+            return
+        highest = self._at.highest
+        is_best, is_highest = score.reaches(highest), highest is None or score.value > highest.value
         if is_best:
             self._best = {name: weight.detach().clone() for name, weight in self._named.items()}
-        if score is not None:
-            entry |= {"validation_loss": score.loss, score.metric: score.value}
+        told = {score.metric: score.value, "best": is_best}
         self._at = replace(
             self._at,
-            history=(*self._at.history, entry),
-            best=score if is_best else self._at.best,
-            stale_epochs=0 if is_best or score is None else self._at.stale_epochs + 1,
+            history=(*self._at.history, {**entry, "validation_loss": score.loss, **told}),
+            highest=score if is_highest else highest,
+            stale_epochs=0 if is_highest else self._at.stale_epochs + 1,
             **position,
         )
-        if score is not None:
-            told = {"epoch": self._at.epoch, "loss": score.loss, score.metric: score.value, "best": is_best}
-            self._report({"stage": "validated", **told})
+        self._report({"stage": "validated", "epoch": self._at.epoch, "loss": score.loss, **told})
 
     def _progress(self, batches: int) -> dict[str, Any]:
         seconds = max(monotonic() - self._started, 1e-9)

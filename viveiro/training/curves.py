@@ -107,16 +107,15 @@ def curves_of_points(points: Iterable[tuple[int, Mapping[str, Any]]], before: Cu
 def curves_of_history(history: Iterable[Mapping[str, Any]]) -> Curves:
     """From what a run's result keeps for ever, one entry an epoch: for when its points are forgotten."""
     series: dict[str, Values] = {}
-    kept: dict[float, tuple[float, float]] = {}
+    best = None
     for entry in history:
         epoch = entry["epoch"]
         _put(series, TRAIN_LOSS, epoch, entry.get("train_loss"))
         _put(series, EVAL_LOSS, epoch, entry.get("validation_loss"))
-        for name in sorted(entry.keys() - {"epoch", "train_loss", "validation_loss"}):
+        for name in sorted(entry.keys() - {"epoch", "train_loss", "validation_loss", "best"}):
             _put(series, f"eval_{name}", epoch, entry[name])
-        if (score := entry.get("f1_macro")) is not None:
-            kept[epoch] = (score, -entry["validation_loss"])
-    return Curves(series, best_epoch=max(kept, key=kept.__getitem__, default=None))
+        best = epoch if entry.get("best") else best
+    return Curves(series, best_epoch=best)
 
 
 def diagnose(curves: Curves, *, has_ended: bool) -> Diagnosis | None:

@@ -350,13 +350,13 @@ def _learning_words(history: Sequence[Mapping[str, Any]], scored: Sequence[Mappi
         return f"{len(history)} epochs; the last training loss is {history[-1]['train_loss']:.3f}."
     best = _best(scored)
     return (
-        f"{len(history)} epochs; the best F1 (macro) on validation rows, {best['f1_macro']:.3f}, "
-        f"came with epoch {number(best['epoch'])}."
+        f"{len(history)} epochs; what was learnt by epoch {number(best['epoch'])} is kept, "
+        f"with an F1 (macro) on validation rows of {best['f1_macro']:.3f}."
     )
 
 
 def _best(scored: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    return max(scored, key=lambda entry: entry["f1_macro"])
+    return next(entry for entry in reversed(scored) if entry["best"])
 
 
 def _series(

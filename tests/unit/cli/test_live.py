@@ -15,7 +15,7 @@ def point(seq: int, **fields: Any) -> dict[str, Any]:
 
 
 def epochs(*losses: float) -> list[Epoch]:
-    return [Epoch(number, loss, 0.5) for number, loss in enumerate(losses, start=1)]
+    return [Epoch(number, loss, 0.5, True) for number, loss in enumerate(losses, start=1)]
 
 
 class TestSparkline:
@@ -57,8 +57,10 @@ class TestRunView:
     def test_curves_the_best_epoch_and_over_fitting_are_named(self) -> None:
         steps = [point(number, stage="training", done=number, of=8, loss=1 / number) for number in range(1, 9)]
         scores = [
-            point(10 + number, stage="validated", epoch=number, loss=loss, f1_macro=f1_macro)
-            for number, (loss, f1_macro) in enumerate([(0.9, 0.5), (0.5, 0.8), (0.6, 0.81), (0.7, 0.79)], start=1)
+            point(10 + number, stage="validated", epoch=number, loss=loss, f1_macro=f1_macro, best=best)
+            for number, (loss, f1_macro, best) in enumerate(
+                [(0.9, 0.5, True), (0.5, 0.82, True), (0.6, 0.81, True), (0.7, 0.7, False)], start=1
+            )
         ]
         text = "\n".join(self.view(*steps, *scores, stage="training").curves())
         assert "training loss" in text

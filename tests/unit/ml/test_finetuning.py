@@ -7,7 +7,7 @@ from tests.unit.ml.tiny import make_encoder
 from tests.unit.ml.training_rows import table
 from viveiro.ml.artefact import Artefact, add_head, lay_out_encoder
 from viveiro.ml.embedding import SentenceEncoder, padded
-from viveiro.ml.finetuning import TextLearner, macro_f1, row_weights, tokenised
+from viveiro.ml.finetuning import TOKEN_DROPOUT, TextLearner, macro_f1, row_weights, thinned, tokenised
 from viveiro.ml.networks import open_network, save_network
 from viveiro.ml.trainer import Recipe, Trainer
 
@@ -79,8 +79,10 @@ class TestTheTrainedNetwork:
     def test_bfloat16_products_leave_the_weights_in_float32(self, classifier):
         subject = trained(classifier, "bfloat16")
         assert {weight.dtype for weight in subject.network.parameters()} == {torch.float32}
-        exact = learner(classifier).loss(np.arange(8))
-        torch.testing.assert_close(learner(classifier, "bfloat16").loss(np.arange(8)), exact, atol=0.2, rtol=0.05)
+        exact, rounded = learner(classifier), learner(classifier, "bfloat16")
+        for each in (exact, rounded):
+            each.network.eval()
+        torch.testing.assert_close(rounded.loss(np.arange(8)), exact.loss(np.arange(8)), atol=0.2, rtol=0.05)
 
     def test_a_short_vocabulary_gives_the_gradients_of_the_whole_one(self, classifier):
         short = learner(classifier)
@@ -92,6 +94,38 @@ class TestTheTrainedNetwork:
         torch.nn.functional.cross_entropy(logits, torch.from_numpy(TRUTH[:8])).backward()
         expected = whole.trunk.encoder.layer[0].attention.self.query.weight.grad
         torch.testing.assert_close(short.network.trunk.encoder.layer[0].attention.self.query.weight.grad, expected)
+
+
+class TestTokenDropout:
+    """In each step a text is learnt from without some of its words; it is judged whole."""
+
+    def test_a_share_of_the_tokens_is_left_out_in_their_order(self):
+        torch.manual_seed(0)
+        left = [thinned(np.arange(100)) for _ in range(200)]
+        assert np.mean([len(ids) for ids in left]) == pytest.approx(2 + 98 * (1 - TOKEN_DROPOUT), abs=1)
+        assert all(np.array_equal(ids, np.unique(ids)) for ids in left)
+        assert len({tuple(ids) for ids in left}) == 200
+
+    def test_the_ends_and_a_word_between_them_stay(self):
+        torch.manual_seed(0)
+        for length in (2, 3, 4, 5):
+            left = [thinned(np.arange(length)) for _ in range(500)]
+            assert {(ids[0], ids[-1]) for ids in left} == {(0, length - 1)}
+            assert min(len(ids) for ids in left) == min(length, 3)
+
+    def test_losses_differ_while_it_trains_and_are_one_when_it_is_judged(self, classifier):
+        subject = learner(classifier)
+        losses = {}
+        for mode in (True, False):
+            subject.network.train(mode)
+            losses[mode] = {subject.loss(np.arange(8)).item() for _ in range(5)}
+        assert (len(losses[True]), len(losses[False])) == (5, 1)
+
+
+class TestValidation:
+    def test_the_noise_of_a_score_is_that_of_so_many_rows(self, classifier):
+        score = learner(classifier).validate(lambda fields: None)
+        assert score.noise == pytest.approx((score.value * (1 - score.value) / 6) ** 0.5)
 
 
 class TestRowWeights:

@@ -16,7 +16,7 @@ SCORES = (0.3, 0.5, 0.7, 0.6)
 class Clouds:
     """A learner: two clouds of points, and a network with dropout, so that every step draws random numbers."""
 
-    def __init__(self, *, scores=None, rows=ROWS):
+    def __init__(self, *, scores=None, noise=0.0, rows=ROWS):
         torch.manual_seed(0)
         self.network = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 2))
         self.lengths = np.random.default_rng(0).integers(3, 30, rows)
@@ -25,6 +25,7 @@ class Clouds:
         self._labels = torch.arange(rows) % 2
         self._points = torch.randn(rows, 4) + 2 * self._labels[:, None]
         self._scores = scores
+        self._noise = noise
 
     def parameter_groups(self, learning_rate):
         return [{"params": list(self.network.parameters()), "lr": learning_rate}]
@@ -37,7 +38,7 @@ class Clouds:
         if self._scores is None:
             return None
         self.validated.append(self.weights())
-        return Score("f1_macro", self._scores.pop(0), 1.0)
+        return Score("f1_macro", self._scores.pop(0), 1.0, self._noise)
 
     def weights(self):
         return torch.cat([weight.detach().flatten() for weight in self.network.parameters()])
@@ -115,7 +116,7 @@ class TestEpochs:
 
 
 class TestEarlyStopping:
-    """It ends when the validation score no longer rises, with the weights of its best epoch."""
+    """It ends when the highest validation score is long past, with the weights of its best epoch."""
 
     def test_it_waits_as_many_epochs_as_it_has_patience(self):
         history = Trainer(Clouds(scores=[0.3, 0.5, 0.6, 0.6, 0.4, 0.9]), recipe(epochs=5, patience=2), ignore).run()
@@ -129,26 +130,41 @@ class TestEarlyStopping:
 
     def test_the_best_epochs_weights_are_kept(self):
         learner = Clouds(scores=[0.2, 0.8, 0.9, 0.7])
-        Trainer(learner, recipe(), ignore).run()
+        history = Trainer(learner, recipe(), ignore).run()
         assert torch.equal(learner.weights(), learner.validated[2])
+        assert [entry["best"] for entry in history] == [True, True, True, False]
 
-    def test_of_equal_scores_the_lower_loss_wins(self):
-        assert Score("f1_macro", 0.5, 0.1).beats(Score("f1_macro", 0.5, 0.2))
-        assert not Score("f1_macro", 0.5, 0.2).beats(Score("f1_macro", 0.5, 0.2))
+    @pytest.mark.parametrize(
+        ("scores", "kept"),
+        [
+            ([0.2, 0.80, 0.79, 0.78], 3),  # all as good as the highest
+            ([0.2, 0.80, 0.79, 0.76], 2),  # the last one is not
+            ([0.2, 0.80, 0.78, 0.77], 2),  # what is compared is the highest, not the one before
+        ],
+    )
+    def test_of_scores_that_their_rows_cannot_tell_apart_the_latest_is_best(self, scores, kept):
+        learner = Clouds(scores=scores, noise=0.025)
+        Trainer(learner, recipe(), ignore).run()
+        assert torch.equal(learner.weights(), learner.validated[kept])
+
+    def test_its_patience_is_for_a_higher_score_and_not_for_one_as_good(self):
+        scores = [0.2, 0.80, 0.79, 0.79, 0.9]
+        history = Trainer(Clouds(scores=scores, noise=0.025), recipe(epochs=4, patience=2), ignore).run()
+        assert [entry["epoch"] for entry in history] == [0, 1, 2, 3]
 
 
 class TestResuming:
     """A run that was stopped anywhere ends with the weights, to the last bit, of one that nobody disturbed."""
 
+    @pytest.mark.parametrize("scores", [SCORES, (0.3, 0.7, 0.65, 0.61)])
     @pytest.mark.parametrize("step", [1, 5, 8, 16, 20])  # 8 and 16 are the last of their epochs
-    def test_stopped_at_any_step_it_ends_the_same(self, step, tmp_path):
-        undisturbed = Clouds(scores=list(SCORES))
+    def test_stopped_at_any_step_it_ends_the_same(self, step, scores, tmp_path):
+        undisturbed = Clouds(scores=list(scores), noise=0.05)
         history = Trainer(undisturbed, recipe(), ignore).run()
+        stopped = Clouds(scores=list(scores), noise=0.05)
         with pytest.raises(Stopped):
-            Trainer(
-                Clouds(scores=list(SCORES)), recipe(), stop_at(step), checkpoints=Checkpoints(tmp_path, "run")
-            ).run()
-        again = Clouds(scores=list(SCORES[1 + (step - 1) // 8 :]))
+            Trainer(stopped, recipe(), stop_at(step), checkpoints=Checkpoints(tmp_path, "run")).run()
+        again = Clouds(scores=list(scores[1 + (step - 1) // 8 :]), noise=0.05)
         resumed = Trainer(again, recipe(), ignore, checkpoints=Checkpoints(tmp_path, "run")).run()
         assert torch.equal(again.weights(), undisturbed.weights())
         assert resumed == history

@@ -35,9 +35,9 @@ HOSTILE = [
     '"><svg onload=alert(1)>\x00\x07\u202e',
 ]
 HISTORY = [
-    {"epoch": 1, "train_loss": 2.0, "validation_loss": 1.9, "f1_macro": 0.5},
-    {"epoch": 2, "train_loss": 1.0, "validation_loss": 1.2, "f1_macro": 0.8},
-    {"epoch": 3, "train_loss": 0.5, "validation_loss": 1.3, "f1_macro": 0.7},
+    {"epoch": 1, "train_loss": 2.0, "validation_loss": 1.9, "f1_macro": 0.5, "best": True},
+    {"epoch": 2, "train_loss": 1.0, "validation_loss": 1.2, "f1_macro": 0.8, "best": True},
+    {"epoch": 3, "train_loss": 0.5, "validation_loss": 1.3, "f1_macro": 0.7, "best": False},
 ]
 BASE_CARD = b"---\nlicense: cc-by-4.0\nlanguage: [pt, en]\ntags: [other]\n---\n# Base"
 SVG = "{http://www.w3.org/2000/svg}"

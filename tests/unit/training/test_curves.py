@@ -80,14 +80,15 @@ class TestPoints:
     def test_the_kept_history_of_a_run_draws_the_same_epochs(self) -> None:
         told = curves_of_history(
             [
-                {"epoch": 0, "validation_loss": 2.0, "f1_macro": 0.1},
-                {"epoch": 1, "train_loss": 1.5, "validation_loss": 1.0, "f1_macro": 0.6},
-                {"epoch": 2, "train_loss": 1.0, "validation_loss": 0.9, "f1_macro": 0.6},
+                {"epoch": 0, "validation_loss": 2.0, "f1_macro": 0.1, "best": True},
+                {"epoch": 1, "train_loss": 1.5, "validation_loss": 1.0, "f1_macro": 0.6, "best": True},
+                {"epoch": 2, "train_loss": 1.0, "validation_loss": 0.9, "f1_macro": 0.59, "best": True},
+                {"epoch": 3, "train_loss": 0.9, "validation_loss": 1.1, "f1_macro": 0.4, "best": False},
             ]
         )
-        assert told.to_json()["series"]["train_loss"] == [None, 1.5, 1.0]
-        assert told.series["eval_f1_macro"] == {0: 0.1, 1: 0.6, 2: 0.6}
-        assert told.best_epoch == 2  # of equal scores, the lower loss
+        assert told.to_json()["series"]["train_loss"] == [None, 1.5, 1.0, 0.9]
+        assert told.series["eval_f1_macro"] == {0: 0.1, 1: 0.6, 2: 0.59, 3: 0.4}
+        assert told.best_epoch == 2
 
 
 class TestDecimation:

@@ -127,8 +127,9 @@ class TextClassification:
         """Share of full's steps in which the learning rate rises to its peak."""
         decay: Literal["linear", "cosine"] = "linear"
         """How full's learning rate falls to zero after that."""
-        patience: int = Field(default=3, ge=1)
-        """Epochs without a better macro-F1 on the validation rows after which full ends. The best epoch's weights are kept."""
+        patience: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+        """Epochs without a higher macro-F1 on the validation rows after which full ends. auto: 3 where you say how many
+        epochs, else it goes through them all. Kept is the latest epoch within a standard error of the highest."""
         precision: Literal["auto", "float32", "bfloat16"] = "auto"
         """Of the products in full; weights stay in float32. auto: bfloat16 where the machine computes in it."""
         max_length: Annotated[int, Field(ge=8, le=8192)] | Literal["auto"] = "auto"
