@@ -22,8 +22,7 @@ TOKENISED_AT_ONCE: Final = 1000
 """Texts: a tokenizer's own records of a text are many times larger than its ids."""
 VALIDATION_TOKENS: Final = 4096
 TOKEN_DROPOUT: Final = 0.15
-"""Share of a text's tokens that a training step leaves out: no single word can come to decide. sms_spam gains by it, and
-banking77 loses nothing."""
+"""Share of a text's tokens that a training step leaves out, so that no single word comes to decide; docs/decisions/0014."""
 HEAD_SPEED: Final = 10.0
 """The head starts as the frozen encoder's best; it needs to move further in its own units than the encoder in its."""
 
