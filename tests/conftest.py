@@ -12,9 +12,11 @@ from sqlalchemy import create_engine, text
 import tests.live.client_environment  # noqa: F401 - here, before any file of tests imports a client
 from tests.postgres import PostgresMissing, running_postgres
 from viveiro.db import Base, Database
+from viveiro.jobs.processes import THREAD_SPINS
 from viveiro.telemetry import configure_logging
 
 os.environ["VIVEIRO_LANGUAGE"] = "en"  # tests read English, whatever their developer speaks
+os.environ.setdefault("GOMP_SPINCOUNT", THREAD_SPINS)  # before torch: several files train at once, on the same cores
 
 # As in a server: what structlog does unasked draws every local variable of a traceback, for seconds.
 configure_logging("debug", as_json=False, process="tests")

@@ -24,6 +24,9 @@ PIPE_VARIABLE: Final = "VIVEIRO_JOB_PIPE"
 PIPE_CHUNK: Final = 2**16
 READS_PER_LOOK: Final = 16
 """A job that talks without end must not keep the worker from looking after the others."""
+THREAD_SPINS: Final = "2000"
+"""Looks that a thread of torch or scikit-learn takes for its fellows' end before it sleeps. GNU's 300,000 hold a core for
+milliseconds while the fellow waits for that very core: `benchmarks/busy_core.py`."""
 LAST_WORD_SECONDS: Final = 10.0
 """A process that has said how its job ended, and is still there after this, hangs in its own shutdown: it is killed."""
 
@@ -72,6 +75,7 @@ class LocalProcessRunner:
     def _environment(self, job: Job, pipe: int) -> dict[str, str]:
         """A job sees the GPUs that it asked for and no others, or two would meet in one memory."""
         environment = {
+            "GOMP_SPINCOUNT": THREAD_SPINS,  # an operator's own counts
             **os.environ,
             **self._settings.environment(),
             PIPE_VARIABLE: str(pipe),

@@ -13,6 +13,7 @@ from tests.unit.jobs.workshop import BellRang
 from viveiro.jobs import presence
 from viveiro.jobs.logs import log_path
 from viveiro.jobs.outbox import publish
+from viveiro.jobs.processes import THREAD_SPINS
 from viveiro.jobs.types import JobState
 
 CUT_ALL_OTHERS = """
@@ -61,6 +62,15 @@ class TestOrdinaryJobs:
         queue.start_worker(worker_cpu_slots=1)
         assert {queue.wait(job_id).state for job_id in jobs} == {JobState.SUCCEEDED}
         assert diary.read_text() == "begin\nend\n" * 3  # never two together
+
+    @pytest.mark.parametrize(("chosen", "found"), [(None, THREAD_SPINS), ("7", "7")])
+    def test_give_way_to_their_neighbours_unless_the_operator_says_otherwise(self, queue, monkeypatch, chosen, found):
+        monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+        if chosen:
+            monkeypatch.setenv("GOMP_SPINCOUNT", chosen)
+        looked = queue.enqueue("look-around", {"variable": "GOMP_SPINCOUNT"})
+        queue.start_worker()
+        assert queue.wait(looked).result == found
 
 
 class TestCrashes:

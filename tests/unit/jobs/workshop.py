@@ -51,6 +51,11 @@ def greet_in_thread(job: JobContext, name: str) -> dict[str, Any]:
     return {"hello": name, "pid": os.getpid()}
 
 
+@job_kind("look-around")
+def look_around(job: JobContext, variable: str) -> str | None:
+    return os.environ.get(variable)
+
+
 @job_kind("fail-until", isolation=Isolation.THREAD, max_attempts=3)
 def fail_until(job: JobContext, succeeds: int) -> int:
     if job.attempt < succeeds:
