@@ -16,7 +16,8 @@ BATCH_TOKENS: Final = 512
 """All that batching gains on a processor is gained by then; at half of it, but a twentieth."""
 AGEING: Final = 16000.0
 """Tokens of head start for each second waited: after a sixty-fourth of one, the longest text goes before any newcomer. At
-a sixteenth of this, with 8 clients, the median falls by a quarter and the slowest hundredth waits half as long again."""
+a sixteenth of this, with 8 clients and turns of 256 tokens, the median fell by a quarter and the slowest hundredth
+waited half as long again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -36,7 +36,7 @@ class TestLengthSortedBatches:
 
 
 class TestNearEqualLengths:
-    """Serving: only lengths within 12 %, or 2 tokens, share a forward pass, and only up to a budget."""
+    """Serving: only lengths within a fifth, or 2 tokens, share a forward pass, and only up to a budget."""
 
     @pytest.mark.parametrize(
         ("length", "other", "expected"), [(5, 7, True), (5, 8, False), (100, 125, True), (100, 127, False)]
