@@ -37,6 +37,8 @@ EPOCH_BOUNDS: Final = (2, 12)
 """Fewer barely move the network; more repeat rows that it knows by heart."""
 LAST_EPOCH_SPEED: Final = 0.25
 USUAL_PATIENCE: Final = 3
+CHECKPOINT_FORMAT: Final = 2
+"""Another one where a `Position` has other fields: what an older version left is then not resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,7 @@ class _Places:
     def of(self, recipe: Recipe) -> Checkpoints | None:
         if self.workplace.checkpoints is None:
             return None
-        key = hashlib.sha256(json.dumps([*self.decisive, asdict(recipe)]).encode()).hexdigest()
+        key = hashlib.sha256(json.dumps([CHECKPOINT_FORMAT, *self.decisive, asdict(recipe)]).encode()).hexdigest()
         return Checkpoints(self.workplace.checkpoints / key[:16], key)
 
 
