@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viveiro.ml.batching import near
-from viveiro.serving.scheduler import BATCH_TOKENS, Scheduler, Work
+from viveiro.serving.scheduler import BATCH_TOKENS, COMPANIONS_AMONG_EARLIEST, Scheduler, Work
 from viveiro.serving.types import QueueFull
 
 
@@ -35,6 +35,22 @@ class TestScheduler:
     def test_short_goes_first_among_those_that_came_together(self):
         queue = scheduler(work(256, arrived=0.0), work(5, arrived=0.01))
         assert queue.next_turn(now=0.01).batch[0].cost == 5
+
+    def test_a_newcomer_joins_no_turn_over_the_heads_of_a_long_queue(self):
+        queue = scheduler(
+            work(9), *(work(200, arrived=0.1) for _ in range(COMPANIONS_AMONG_EARLIEST)), work(8, arrived=0.2)
+        )
+        assert [w.cost for w in queue.next_turn(now=0.2).batch] == [9]
+
+    def test_in_a_shorter_queue_it_does(self):
+        queue = scheduler(
+            work(9), *(work(200, arrived=0.1) for _ in range(COMPANIONS_AMONG_EARLIEST - 2)), work(8, arrived=0.2)
+        )
+        assert [w.cost for w in queue.next_turn(now=0.2).batch] == [9, 8]
+
+    def test_texts_that_came_together_share_turns_however_many_they_are(self):
+        queue = scheduler(work(9), *(work(200) for _ in range(COMPANIONS_AMONG_EARLIEST)), work(8))
+        assert [w.cost for w in queue.next_turn(now=0.2).batch] == [8, 9]
 
     def test_what_is_too_late_does_not_run(self):
         queue = scheduler(work(5, deadline=1.0), work(6, deadline=9.0))
