@@ -48,8 +48,8 @@ class RunDescription(BaseModel):
     publish: str | None = None
     """Repo that the model is committed to. Unset: named after the dataset and the base."""
     visibility: Visibility | None = None
-    """Of that repo, if it has to be made. Unset: private when the dataset or the base is."""
-    budget_minutes: float | None = Field(default=None, gt=0)
+    """Of that repo, if it has to be made. Unset: private when the dataset or the base is private or gated."""
+    budget_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Training stops after so many minutes, and the best model until then is kept. Unset: the installation's limit."""
 
     @property
@@ -96,6 +96,9 @@ def read_config(text: str) -> dict[str, Any]:
     if unknown:
         problems = [_unknown(name, RunDescription.model_fields) for name in unknown]
         raise InvalidInput("This describes no run: {problems}.", problems=problems)
+    for name in ("columns", "params"):
+        if not isinstance(given.get(name) or {}, dict):
+            raise InvalidInput("This describes no run: {name} is made of lines like `name: value`.", name=name)
     return given
 
 

@@ -153,5 +153,6 @@ def _usual_name(viewer: Viewer, data: Repo, base: Repo) -> RepoId:
 
 
 def _visibility(data: Repo, base: Repo) -> Visibility:
-    """What was learnt from private rows is not shown to strangers by default."""
-    return Visibility.PRIVATE if Visibility.PRIVATE in (data.visibility, base.visibility) else Visibility.PUBLIC
+    """What was learnt from rows that not everyone may read is not shown to strangers by default."""
+    are_open = (repo.visibility is Visibility.PUBLIC and repo.gated is None for repo in (data, base))
+    return Visibility.PUBLIC if all(are_open) else Visibility.PRIVATE

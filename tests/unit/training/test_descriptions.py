@@ -1,5 +1,6 @@
 """What may be asked of a run, and what is made of it."""
 
+import math
 import re
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from viveiro.hub.folders import Publication
 from viveiro.hub.types import AddFile, DeleteFile
 from viveiro.training.description import Revision, RunDescription, parse_description, read_config
 from viveiro.training.resolving import resolve
-from viveiro.types import RepoId, Visibility
+from viveiro.types import RepoId, RepoRef, Visibility
 
 
 @pytest.fixture
@@ -64,6 +65,8 @@ class TestConfigFile:
             ("tasks: text-classification", "tasks: no such setting, did you mean task?"),
             ("task: x\nspeed: 9", "speed: no such setting, there are task, data"),
             ("- task", "lines like `task: text-classification`"),
+            ("columns: [a, b]", "columns is made of lines like `name: value`"),
+            ("params: fast", "params is made of lines like `name: value`"),
             ("a: [", "no YAML"),
             ("a: !!python/object/apply:os.system [x]", "no YAML"),
         ],
@@ -107,6 +110,16 @@ class TestResolving:
         assert self.resolve(nursery).visibility is Visibility.PUBLIC
         nursery.hub.update_repo(nursery.alice, dataset_ref("alice/tickets"), visibility=Visibility.PRIVATE)
         assert self.resolve(nursery).visibility is Visibility.PRIVATE
+
+    @pytest.mark.parametrize("ref", [dataset_ref("alice/tickets"), BASE], ids=["data", "base"])
+    def test_what_is_learnt_from_what_is_gated_is_private(self, ref: RepoRef, nursery: Nursery) -> None:
+        nursery.hub.update_repo(nursery.alice, ref, gated="manual")
+        assert self.resolve(nursery).visibility is Visibility.PRIVATE
+
+    @pytest.mark.parametrize("minutes", [math.inf, math.nan, 0])
+    def test_a_budget_is_a_number_of_minutes(self, minutes: float) -> None:
+        with pytest.raises(InvalidInput, match="budget_minutes"):
+            parse_description({"task": "text-classification", "data": "a/b", "budget_minutes": minutes})
 
     def test_resolving_twice_changes_nothing(self, nursery: Nursery) -> None:
         once = self.resolve(nursery, params={"class_weights": "balanced", "seed": 3})
