@@ -105,9 +105,55 @@ class TestDescription:
         assert len(found["description"]["base"].partition("@")[2]) == 40
         assert len(client.get("/api/v1/runs", limit=1000)) == before
 
+    def test_a_dry_run_on_a_file_leaves_nothing_in_the_hub(
+        self, viveiro: CommandLine, client: Client, base: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "passing.csv").write_bytes(TABLE)
+        before = list(client.pages("/api/datasets"))
+        found = viveiro.printed(
+            *("runs", "start", "text-classification", "--data", tmp_path / "passing.csv", "--base", base, "--dry-run")
+        )
+        assert found["estimate"]["seconds"] > 0
+        told = {name: found["description"][name] for name in ("data", "publish", "visibility")}
+        assert told == {"data": "alice/passing", "publish": "alice/passing-runs-encoder", "visibility": "private"}
+        assert list(client.pages("/api/datasets")) == before
+
     def test_a_budget_ends_training_and_still_publishes(self, start: Start) -> None:
         run = start(*ENDLESS, "--budget", "0.05", "--publish", "alice/runs-budget")
         assert run["state"] == "succeeded"
+
+
+class TestFiles:
+    """A file becomes a dataset on the way, for its owner's eyes unless they say otherwise."""
+
+    @pytest.mark.parametrize(("options", "private"), [((), True), (("--visibility", "public"), False)])
+    def test_who_sees_the_rows_sees_the_model(
+        self, options: tuple[str, ...], private: bool, viveiro: CommandLine, base: str, alice: HfApi, tmp_path: Path
+    ) -> None:
+        file = tmp_path / f"seen-{private}.csv".lower()
+        file.write_bytes(TABLE)
+        run = viveiro.printed(
+            "runs", "start", "text-classification", "--data", file, "--base", base, "--detach", *options
+        )
+        viveiro("runs", "cancel", run["run_id"])
+        found = viveiro.printed("runs", "info", run["run_id"])["description"]
+        assert alice.dataset_info(found["data"].partition("@")[0]).private is private
+        assert found["visibility"] == ("private" if private else "public")
+
+    def test_private_rows_do_not_go_into_a_public_dataset(
+        self, viveiro: CommandLine, base: str, alice: HfApi, tmp_path: Path
+    ) -> None:
+        alice.create_repo("alice/shown", repo_type="dataset")
+        file = tmp_path / "shown.csv"
+        file.write_bytes(TABLE)
+        start = ("runs", "start", "text-classification", "--data", file, "--base", base)
+        refused = viveiro(*start, "--visibility", "private")
+        assert refused.returncode == 1
+        assert "viveiro repos update alice/shown --type dataset --visibility private" in refused.stderr
+        assert [entry.path for entry in alice.list_repo_tree("alice/shown", repo_type="dataset")] == [".gitattributes"]
+        told = viveiro(*start, "--detach", "--json")
+        assert "as a new revision of alice/shown, which was there already" in told.stderr
+        viveiro("runs", "cancel", json.loads(told.stdout)["run_id"])
 
 
 class TestWatching:

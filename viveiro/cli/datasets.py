@@ -1,6 +1,5 @@
 """viveiro datasets: tables of examples."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -11,6 +10,7 @@ from viveiro.cli.folders import folder_as_tar
 from viveiro.cli.following import follow
 from viveiro.cli.output import JsonOption, print_fields, print_json, print_table, say
 from viveiro.client import Client, get_client
+from viveiro.datasets.naming import name_of_path
 from viveiro.errors import InvalidInput
 
 app = typer.Typer(help="Datasets: import a table, check it, look at it.", no_args_is_help=True)
@@ -151,9 +151,8 @@ def run_check(client: Client, dataset: str, **options: Any) -> dict[str, Any]:
 
 
 def usual_name(client: Client, file: Path) -> str:
-    """ORG/NAME for a file that is imported on the fly: the user's own namespace, and the file's name."""
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", file.stem).strip("-")[:80] or "table"
-    return f"{client.get('/api/whoami-v2')['name']}/{stem}"
+    """ORG/NAME for a file that is imported on the fly: the user's own namespace, and what the file is called."""
+    return f"{client.get('/api/whoami-v2')['name']}/{name_of_path(file)}"
 
 
 _IMPORT: Final = "/api/v1/datasets/import"

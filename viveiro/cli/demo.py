@@ -16,6 +16,7 @@ from viveiro.cli.models import starter
 from viveiro.cli.output import say
 from viveiro.cli.results import BASELINES, add_baselines, score_table, scores
 from viveiro.client import Client, get_client, is_held
+from viveiro.datasets.naming import name_of_path
 from viveiro.errors import Conflict, ViveiroError
 from viveiro.locale import Sentence, number, translate
 from viveiro.settings import Settings
@@ -87,7 +88,7 @@ def _import(client: Client, data: Path, text_column: str | None, label_column: s
     """Starter and dataset, from nothing; what the import says of the dataset."""
     say("1 The starter model: {model}", model=starter(client)["model"])
     client.post("/api/v1/orgs", json={"name": ORGANISATION})
-    name = f"{ORGANISATION}/{_slug(data)}"
+    name = f"{ORGANISATION}/{name_of_path(data)}"
     report = upload(client, data, name, text_column=text_column, label_column=label_column)
     say(
         "2 {file} as {dataset}: {rows} rows, {dropped} left out",
@@ -222,8 +223,3 @@ def _errors(report: Mapping[str, Any]) -> list[str]:
 def _require(truth: bool, otherwise: Sentence) -> None:
     if not truth:
         raise DemoUntrue("The demo is not true: {otherwise}.", otherwise=otherwise)
-
-
-def _slug(data: Path) -> str:
-    parent = data.resolve().parent.name if data.stem in ("train", "data") else ""
-    return "-".join(filter(None, (parent.replace("_", "-"), data.stem.replace("_", "-"))))

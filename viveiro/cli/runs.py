@@ -1,8 +1,10 @@
 """viveiro runs: adapt a model to a dataset."""
 
 import json
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -13,9 +15,10 @@ from viveiro.cli.following import follow, say_detached
 from viveiro.cli.live import RunView, follow_run, needs
 from viveiro.cli.output import JsonOption, print_fields, print_json, print_table, say
 from viveiro.cli.results import BASELINES
-from viveiro.client import ENDED, POLL_SECONDS, Client, RunFailed, get_client
+from viveiro.client import ENDED, POLL_SECONDS, Client, Refused, RunFailed, get_client
 from viveiro.errors import InvalidInput
 from viveiro.locale import Sentence
+from viveiro.types import Visibility
 
 if TYPE_CHECKING:
     from viveiro.training.description import RunDescription
@@ -49,6 +52,12 @@ BudgetOption = Annotated[
 PublishOption = Annotated[
     str | None, typer.Option(help="ORG/NAME to publish to; named after data and base by default.")
 ]
+VisibilityOption = Annotated[
+    Visibility | None,
+    typer.Option(
+        help="Who sees the model, and a file's rows. By default both are private; a model of a dataset is as the dataset."
+    ),
+]
 ConfigOption = Annotated[
     Path | None, typer.Option(metavar="RUN.YAML", help="A description; what the command line says counts more.")
 ]
@@ -79,6 +88,7 @@ def start(
     seed: SeedOption = None,
     budget: BudgetOption = None,
     publish: PublishOption = None,
+    visibility: VisibilityOption = None,
     config: ConfigOption = None,
     dry_run: DryRunOption = False,
     detach: DetachOption = False,
@@ -86,16 +96,19 @@ def start(
 ) -> None:
     """Adapt a model, evaluate it on rows it never saw beside two baselines, and publish it as one commit."""
     said = {"task": task, "data": data, "base": base, "publish": publish, "budget_minutes": budget}
+    said["visibility"] = visibility
     columns = _given(text=text_column, label=label_column)
     params = parse_settings(settings or [], method=method, seed=seed)
     wanted = describe(_given(**said), columns=columns, params=params, config=config)
     with get_client() as client:
-        wanted = _with_dataset(client, wanted)
+        file = _file(wanted)
         if dry_run:
-            _tell_needs(client, wanted, as_json=as_json)
-        else:
-            run = client.start_run(**wanted.model_dump(mode="json"))
-            _attend(client, run, detach=detach, as_json=as_json)
+            _tell_needs(client, wanted, file, as_json=as_json)
+            return
+        if file is not None:
+            wanted = _with_rows_of(client, file, wanted)
+        run = client.start_run(**wanted.model_dump(mode="json"))
+        _attend(client, run, detach=detach, as_json=as_json)
 
 
 @app.command("follow")
@@ -235,19 +248,52 @@ def _description(fields: Mapping[str, Any]) -> "RunDescription":
     return parse_description(fields)
 
 
-def _with_dataset(client: Client, wanted: "RunDescription") -> "RunDescription":
-    """A file is imported first, once it is sure that nothing else is wrong with the description."""
+def _file(wanted: "RunDescription") -> Path | None:
+    """The file or folder that is to be imported first. None: the data is a dataset. Nothing else is wrong with the settings."""
     source = Path(wanted.data)
-    if not source.exists():
-        if source.suffix.lower() in TABLES:
-            raise InvalidInput("There is no file {file}. --data takes a file, a folder or ORG/NAME.", file=wanted.data)
-        return wanted
-    _check_settings(wanted)
-    name = usual_name(client, source)
-    columns = {f"{role}_column": column for role, column in wanted.columns.items()}
-    report = upload(client, source, name, **columns, seed=wanted.seed)
-    say("Imported {file} as {name}: {rows} rows.", file=source.name, name=name, rows=sum(report["rows"].values()))
+    if source.exists():
+        _check_settings(wanted)
+        return source
+    if source.suffix.lower() in TABLES:
+        raise InvalidInput("There is no file {file}. --data takes a file, a folder or ORG/NAME.", file=wanted.data)
+    return None
+
+
+def _with_rows_of(client: Client, file: Path, wanted: "RunDescription") -> "RunDescription":
+    """A description of the same run on a dataset that is made of the file."""
+    name = usual_name(client, file)
+    known = _dataset(client, name)
+    if known is not None and not known["private"] and wanted.visibility is Visibility.PRIVATE:
+        raise InvalidInput(
+            "{name} is there and public, and so would be what is imported into it. To hide it: "
+            "viveiro repos update {name} --type dataset --visibility private",
+            name=name,
+        )
+    report = _import(client, file, name, wanted, private=wanted.visibility is not Visibility.PUBLIC)
+    say(
+        "Imported {file} as {name}: {rows} rows."
+        if known is None
+        else "Imported {file} as a new revision of {name}, which was there already: {rows} rows.",
+        file=file.name,
+        name=name,
+        rows=sum(report["rows"].values()),
+    )
     return wanted.model_copy(update={"data": f"{name}@{report['revision']}"})
+
+
+def _import(client: Client, file: Path, name: str, wanted: "RunDescription", *, private: bool) -> dict[str, Any]:
+    columns = {f"{role}_column": column for role, column in wanted.columns.items()}
+    return upload(client, file, name, **columns, seed=wanted.seed, private=private)
+
+
+def _dataset(client: Client, name: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = client.get(f"/api/datasets/{name}")
+    except Refused as refused:
+        if refused.http_status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
+    return found
 
 
 def _check_settings(wanted: "RunDescription") -> None:
@@ -281,15 +327,45 @@ def _print_json_result(run: Mapping[str, Any], *, as_json: bool) -> None:
         print_json({name: run[name] for name in (*RESULT, *RESULT_BESIDES)})
 
 
-def _tell_needs(client: Client, wanted: "RunDescription", *, as_json: bool) -> None:
-    started = client.post("/api/v1/runs/estimate", json=wanted.model_dump(mode="json"))
-    estimate = follow(client, started["job_id"])["result"]
-    description = _description(started["description"])
+def _tell_needs(client: Client, wanted: "RunDescription", file: Path | None, *, as_json: bool) -> None:
+    if file is None:
+        description, estimate = _estimate(client, wanted)
+    else:
+        description, estimate = _estimate_on_file(client, file, wanted)
     if as_json:
         print_json({"description": description.model_dump(mode="json"), "estimate": estimate})
     else:
         typer.echo(description.to_yaml(), nl=False)
     say("It would need {needs}. Nothing was started.", needs=needs(estimate))
+
+
+def _estimate(client: Client, wanted: "RunDescription") -> tuple["RunDescription", dict[str, Any]]:
+    started = client.post("/api/v1/runs/estimate", json=wanted.model_dump(mode="json"))
+    return _description(started["description"]), follow(client, started["job_id"])["result"]
+
+
+def _estimate_on_file(client: Client, file: Path, wanted: "RunDescription") -> tuple["RunDescription", dict[str, Any]]:
+    """The rows are measured with, as a private dataset that is deleted again. The description speaks of the usual one."""
+    usual = usual_name(client, file)
+    namespace, name = usual.split("/")
+    passing = f"{name}-dry-run-{secrets.token_hex(4)}"
+    try:
+        report = _import(client, file, f"{namespace}/{passing}", wanted, private=True)
+        on_rows = wanted.model_copy(update={"data": f"{namespace}/{passing}@{report['revision']}"})
+        description, estimate = _estimate(client, on_rows)
+    finally:
+        _delete_dataset(client, namespace, passing)
+    published = (description.publish or "").replace(passing, name)
+    visibility = wanted.visibility or Visibility.PRIVATE
+    return description.model_copy(update={"data": usual, "publish": published, "visibility": visibility}), estimate
+
+
+def _delete_dataset(client: Client, namespace: str, name: str) -> None:
+    try:
+        client.delete("/api/repos/delete", json={"type": "dataset", "organization": namespace, "name": name})
+    except Refused as refused:
+        if refused.http_status != HTTPStatus.NOT_FOUND:  # the import was refused before it made one
+            raise
 
 
 def _say_differences(found: "Reproduction") -> None:

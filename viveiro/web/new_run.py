@@ -19,6 +19,7 @@ from starlette.datastructures import UploadFile
 from viveiro.accounts.service import memberships_of
 from viveiro.accounts.types import Role, Viewer
 from viveiro.datasets import service as datasets
+from viveiro.datasets.naming import name_of_file
 from viveiro.datasets.types import Cell, Finding, ValueCount
 from viveiro.errors import InvalidInput, JobNotFound, RepoNotFound, UnusableData, ViveiroError
 from viveiro.http.dependencies import HubDep, SettingsDep, SignedInDep
@@ -42,7 +43,6 @@ from viveiro.web.run_form import (
     RunForm,
     Setting,
     methods_of,
-    name_of_file,
     read_form,
     settings_of,
     trainable_tasks,

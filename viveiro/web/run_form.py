@@ -1,12 +1,9 @@
 """The form that starts a run: what was typed, what it means, and the fields that a task's own parameters draw. Pure."""
 
 import math
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -21,8 +18,6 @@ PARAMETER: Final = "param-"
 METHOD: Final = "method"
 """The parameter that is drawn as cards; the others are drawn from their types."""
 LONGEST_VALUE: Final = 500
-LONGEST_NAME: Final = 60
-_NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +154,6 @@ def minutes_of(text: str) -> float | None:
             "{text!r} is no number of minutes. Write one above 0, such as 10, or leave it empty.", text=text
         )
     return minutes
-
-
-def name_of_file(file_name: str) -> str:
-    """A repo's name that looks like the file's: `Chamados 2025 (v2).csv` is chamados-2025-v2."""
-    stem = PurePath(file_name).name.partition(".")[0]
-    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
-    return _NOT_IN_NAMES.sub("-", plain)[:LONGEST_NAME].strip("-") or "dataset"
 
 
 # Fields drawn from a task's parameters --------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from viveiro.web.run_form import (
     RunForm,
     methods_of,
     minutes_of,
-    name_of_file,
     read_form,
     settings_of,
     trainable_tasks,
@@ -64,21 +63,6 @@ class TestWantedRun:
     def test_only_public_is_public(self, said: str) -> None:
         assert visibility_of(RunForm(visibility=said)) is Visibility.PRIVATE
         assert visibility_of(RunForm(visibility="public")) is Visibility.PUBLIC
-
-
-@pytest.mark.parametrize(
-    ("file_name", "name"),
-    [
-        ("tickets.csv", "tickets"),
-        ("Chamados de manutenção (v2).CSV", "chamados-de-manutencao-v2"),
-        ("../../etc/passwd", "passwd"),
-        ("表.csv", "dataset"),
-        ("x" * 300, "x" * 60),
-        ("a--b..c.csv", "a-b"),
-    ],
-)
-def test_a_name_is_suggested_from_the_files(file_name: str, name: str) -> None:
-    assert name_of_file(file_name) == name
 
 
 class Params(BaseModel, use_attribute_docstrings=True):
