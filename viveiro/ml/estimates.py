@@ -1,5 +1,6 @@
 """What a run will need, from a step of it: tables of old figures are wrong on every other machine."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -7,6 +8,7 @@ from time import perf_counter
 from typing import Final
 
 import numpy as np
+import torch
 
 from viveiro.ml.artefact import Artefact, add_head, lay_out_encoder
 from viveiro.ml.batching import shuffled_batches
@@ -31,6 +33,10 @@ CHECKPOINT_COPIES: Final = 5 * 4
 weights and two moments."""
 BYTES_PER_WEIGHT: Final = 4
 FEATURE_BYTES: Final = 4
+COUNTED_BYTES: Final = 110
+"""What TF-IDF holds at its fullest, for each character of the texts."""
+WITH_TEST_ROWS: Final = 1.25
+"""Characters of all rows, for each of those that are learnt from and validated on."""
 
 
 def estimate_frozen(rows: LabelledTexts, artefact: Artefact, workplace: Workplace) -> Estimate:
@@ -81,6 +87,15 @@ def estimate_full(
             disk_bytes=_folder_bytes(folder) + CHECKPOINT_COPIES * BYTES_PER_WEIGHT * weights,
             resolved={"precision": precision, **open_settings(recipe)},
         )
+
+
+def counting_bytes(texts: Sequence[str]) -> int:
+    """Most memory of the baseline that counts words, with what this process holds already.
+
+    It comes last and, where texts are many and long, needs the most: who has not got it should hear so before the training.
+    """
+    held = peak_memory(lambda: None, torch.device("cpu"))
+    return held + round(COUNTED_BYTES * WITH_TEST_ROWS * sum(map(len, texts)))
 
 
 def _rehearse(learner: TextLearner, recipe: Recipe) -> tuple[int, float]:

@@ -273,6 +273,12 @@ class TestAnEstimate:
         assert "auto" not in trained.values()
         assert {**resolved, "strength": 0.1} == trained
 
+    def test_long_texts_need_memory_for_the_baseline_that_counts_their_words(self, encoder_folder, tmp_path):
+        workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")
+        lengthened = {"text": [text + " pump" * 30_000 for text in TRAIN["text"]], "label": TRAIN["label"]}
+        estimate = TASK.estimate(lengthened, NO_ROWS, TASK.Params(), workplace)
+        assert estimate.memory_bytes > 100 * sum(map(len, lengthened["text"]))
+
     def test_more_epochs_take_longer(self, encoder_folder, tmp_path):
         workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")
         few, many = (

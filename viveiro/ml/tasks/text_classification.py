@@ -152,14 +152,18 @@ class TextClassification:
             return TrainingSettings(**self.model_dump(include=set(USED_BY_FULL_ALONE) | {"seed"}))
 
     def estimate(self, train: Table, validation: Table, params: Params, workplace: Workplace) -> Estimate:
-        from viveiro.ml.estimates import estimate_frozen, estimate_full
+        from viveiro.ml.device import training_device
+        from viveiro.ml.estimates import counting_bytes, estimate_frozen, estimate_full
 
         rows, artefact = self._ready(train, validation, params, workplace)
         if params.method == "frozen":
             estimate = estimate_frozen(rows, artefact, workplace)
         else:
             estimate = estimate_full(rows, artefact, params.head, params.training, workplace)
-        return replace(estimate, resolved=_resolved(params, artefact, estimate.resolved))
+        memory = estimate.memory_bytes
+        if training_device().type == "cpu":
+            memory = max(memory, counting_bytes(rows.texts))
+        return replace(estimate, memory_bytes=memory, resolved=_resolved(params, artefact, estimate.resolved))
 
     def train(self, train: Table, validation: Table, params: Params, workplace: Workplace) -> Trained:
         from viveiro.ml.methods import adapt_frozen, adapt_full
