@@ -121,6 +121,7 @@ ABOUT_A_REPO: dict[str, Request] = {
     "POST /api/v1/datasets/import": lambda asked: {"params": {"name": asked.repo_id, "file_name": "a.csv"}, "content": "a,b\n1,2\n"},
     "POST /api/v1/runs": lambda asked: {"json": {"task": "text-classification", "data": asked.repo_id}},
     "POST /api/v1/runs/estimate": lambda asked: {"json": {"task": "text-classification", "data": asked.repo_id}},
+    "POST /api/v1/runs/check": lambda asked: {"json": {"task": "text-classification", "data": "any/thing", "base": asked.repo_id}},
     "POST /api/v1/runs/reproduce": lambda asked: {"json": {"of": asked.repo_id}},
     "GET /{namespace}/{name}": NOTHING,
     "GET /datasets/{namespace}/{name}": NOTHING,

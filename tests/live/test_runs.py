@@ -285,6 +285,25 @@ class TestBadInput:
         assert "Traceback" not in result.stderr
 
     @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (("--base", "alice/gone"), "alice/gone"),
+            (("--publish", "bob/model"), "bob"),
+            (("--set", "lerning_rate=1"), "did you mean learning_rate"),
+        ],
+        ids=["no base", "somebody else's place", "unknown setting"],
+    )
+    def test_what_no_rows_can_help_is_refused_before_they_are_sent(
+        self, options: tuple[str, ...], said: str, viveiro: CommandLine, client: Client, base: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "unsent.csv").write_bytes(TABLE)
+        named = () if "--base" in options else ("--base", base)
+        result = viveiro("runs", "start", "text-classification", "--data", tmp_path / "unsent.csv", *named, *options)
+        assert result.returncode == 1
+        assert said in result.stderr
+        assert "alice/unsent" not in [found["id"] for found in client.pages("/api/datasets")]
+
+    @pytest.mark.parametrize(
         ("content", "rows"),
         [
             ("\n".join(["text,label", *ROWS]).replace("wrong", "inválido").encode("latin-1"), len(ROWS)),

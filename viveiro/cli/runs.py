@@ -102,6 +102,8 @@ def start(
     wanted = describe(_given(**said), columns=columns, params=params, config=config)
     with get_client() as client:
         file = _file(wanted)
+        if file is not None:
+            client.post("/api/v1/runs/check", json=wanted.model_dump(mode="json"))
         if dry_run:
             _tell_needs(client, wanted, file, as_json=as_json)
             return
@@ -249,10 +251,9 @@ def _description(fields: Mapping[str, Any]) -> "RunDescription":
 
 
 def _file(wanted: "RunDescription") -> Path | None:
-    """The file or folder that is to be imported first. None: the data is a dataset. Nothing else is wrong with the settings."""
+    """The file or folder that is to be imported first. None: the data is a dataset."""
     source = Path(wanted.data)
     if source.exists():
-        _check_settings(wanted)
         return source
     if source.suffix.lower() in TABLES:
         raise InvalidInput("There is no file {file}. --data takes a file, a folder or ORG/NAME.", file=wanted.data)
@@ -294,15 +295,6 @@ def _dataset(client: Client, name: str) -> dict[str, Any] | None:
             return None
         raise
     return found
-
-
-def _check_settings(wanted: "RunDescription") -> None:
-    from viveiro.ml.tasks import TrainableTask, tasks
-    from viveiro.training.description import parse_params
-
-    task = tasks[wanted.task]
-    if isinstance(task, TrainableTask):  # another one is refused by the server, which says what there is
-        parse_params(task, wanted.params)
 
 
 def _attend(client: Client, run: Mapping[str, Any], *, detach: bool = False, as_json: bool) -> None:

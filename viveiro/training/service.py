@@ -39,6 +39,7 @@ __all__ = [
     "list_runs",
     "load_run",
     "note_success",
+    "refuse_hopeless",
     "reproduce_run",
     "run_curves",
     "run_points",

@@ -36,6 +36,12 @@ def estimate(wanted: RunDescription, viewer: SignedInDep, hub: HubDep) -> dict[s
     return {"description": description.model_dump(mode="json"), "job_id": job_id}
 
 
+@router.post("/check", status_code=204)
+def check(wanted: RunDescription, viewer: SignedInDep, hub: HubDep) -> None:
+    """Refuse what no data can help, before data is imported that nothing will learn from. `data` is not looked at."""
+    service.refuse_hopeless(hub, viewer, wanted)
+
+
 @router.post("/reproduce", status_code=202)
 def reproduce(wanted: Reproduction, viewer: SignedInDep, hub: HubDep) -> dict[str, Any]:
     """Start again what an earlier run did. `original` is that run's record, to compare the new one's with."""
