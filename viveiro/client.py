@@ -15,7 +15,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -73,6 +74,19 @@ class RunFailed(ViveiroError):
                 run_id=run["run_id"],
                 error=run["error"] or Sentence("It did not say why."),
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a served model says of some texts.
+
+    Attributes:
+        answers: one for each text, in the format of the model's task.
+        decision: how a classifier decides: softmax gives a text one label, sigmoid any number of them.
+    """
+
+    answers: list[Any]
+    decision: str
 
 
 class Client:
@@ -187,6 +201,21 @@ class Client:
                 self._meet(*_address(self._data_dir))
                 return True
         return isinstance(error, ServerUnreachable)
+
+    # -- served models -------------------------------------------------------------------------------------------------
+
+    def predict(self, model: str, texts: Sequence[str], *, top_k: int | None = None) -> Predictions:
+        """Ask a deployed model. An access token that may infer is enough.
+
+        Args:
+            model: ORG/NAME.
+            top_k: how many labels of each text, whatever their thresholds. Only classifiers know it.
+        """
+        request: dict[str, Any] = {"inputs": list(texts)}
+        if top_k is not None:
+            request["parameters"] = {"top_k": top_k}
+        response = self._send("POST", f"/models/{model}", json=request)
+        return Predictions(response.json(), response.headers.get("X-Viveiro-Decision", ""))
 
     # -- any address ---------------------------------------------------------------------------------------------------
 

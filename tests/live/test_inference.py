@@ -68,6 +68,27 @@ def inference(server: RunningServer, triage: str) -> InferenceClient:
     return InferenceClient(model=f"{server.url}/models/{triage}", token=server.token("alice"))
 
 
+@pytest.fixture
+def private(server: RunningServer, alice: HfApi, make_repo: Callable[..., str], classifier_folder: Path) -> str:
+    """A deployed text classifier that only Alice may see."""
+    repo = make_repo(private=True)
+    alice.upload_folder(repo_id=repo, folder_path=classifier_folder)
+    with server.client("alice") as client:
+        client.post("/api/v1/endpoints", json={"model": repo})
+    return repo
+
+
+@pytest.fixture
+def make_token(server: RunningServer) -> Callable[[str, str], str]:
+    """An access token of Alice's, of that name and role."""
+
+    def make(name: str, role: str) -> str:
+        with server.client("alice") as client:
+            return str(client.post("/api/v1/tokens", json={"name": name, "role": role})["secret"])
+
+    return make
+
+
 class TestTheOfficialClient:
     """`huggingface_hub.InferenceClient`, pointed at `/models/{repo_id}`, finds what it expects."""
 
@@ -76,6 +97,9 @@ class TestTheOfficialClient:
         scores = scores_of(SentenceEncoder(classifier_folder).encode([CORPUS[0]]), "softmax")[0]
         assert [element.label for element in answer] == [LABELS[number] for number in np.argsort(-scores)]
         assert answer[0].score == pytest.approx(scores.max(), abs=0.01)
+
+    def test_beside_the_answer_it_is_told_how_the_model_decides(self, ask):
+        assert ask({"inputs": CORPUS[0]}).headers["X-Viveiro-Decision"] == "softmax"
 
     def test_top_k_and_function(self, inference):
         (best,) = inference.text_classification(CORPUS[0], top_k=1, function_to_apply="sigmoid")
@@ -102,22 +126,6 @@ class TestTheOfficialClient:
 
 class TestWhoMayAsk:
     """A private model is missing to a stranger; what may be seen and not run says so."""
-
-    @pytest.fixture
-    def private(self, server, alice, make_repo, classifier_folder):
-        repo = make_repo(private=True)
-        alice.upload_folder(repo_id=repo, folder_path=classifier_folder)
-        with server.client("alice") as client:
-            client.post("/api/v1/endpoints", json={"model": repo})
-        return repo
-
-    @pytest.fixture
-    def make_token(self, server):
-        def make(name, role):
-            with server.client("alice") as client:
-                return client.post("/api/v1/tokens", json={"name": name, "role": role})["secret"]
-
-        return make
 
     def test_a_stranger_finds_no_private_model(self, server, ask, private):
         assert ask({"inputs": "a"}, model=private, token=server.token("bob")).status_code == 404
@@ -303,18 +311,17 @@ class TestTheCommandLine:
 
     @pytest.fixture
     def viveiro(self, server: RunningServer) -> Callable[..., str]:
-        def run(*arguments: str, status: int = 0, stdin: str = "") -> str:
-            environment = {**server.environment(), "VIVEIRO_URL": server.url, "VIVEIRO_TOKEN": server.token("alice")}
+        def run(*arguments: str | bytes, status: int = 0, stdin: bytes = b"", token: str | None = None) -> str:
+            identity = {"VIVEIRO_URL": server.url, "VIVEIRO_TOKEN": token or server.token("alice")}
             result = subprocess.run(
                 [sys.executable, "-m", "viveiro", *arguments],
-                env=environment,
+                env={**server.environment(), **identity},
                 input=stdin,
                 capture_output=True,
-                text=True,
                 check=False,
             )
-            assert result.returncode == status, result.stderr
-            return result.stdout if status == 0 else result.stderr
+            assert result.returncode == status, result.stderr.decode()
+            return (result.stdout if status == 0 else result.stderr).decode()
 
         return run
 
@@ -361,8 +368,17 @@ class TestTheCommandLine:
         assert list(tmp_path.iterdir()) == [source]
 
     def test_lines_of_standard_input(self, viveiro, triage):
-        answers = viveiro("predict", triage, "-", stdin="\n".join([CORPUS[0], "", CORPUS[1]])).splitlines()
+        answers = viveiro("predict", triage, "-", stdin="\n".join([CORPUS[0], "", CORPUS[1]]).encode()).splitlines()
         assert [answer.partition("\t")[0] in LABELS for answer in answers] == [True, False, True]
+
+    def test_an_access_token_that_may_only_infer_is_enough(self, viveiro, private, make_token, tmp_path):
+        token, source, target = make_token("batch", "inference"), tmp_path / "in.csv", tmp_path / "out.csv"
+        source.write_text(f"text\n{CORPUS[0]}\n")
+        viveiro("predict", private, "--file", str(source), "--out", str(target), token=token)
+        label, _, score = (
+            viveiro("predict", private, "-", stdin=CORPUS[0].encode(), token=token).strip().partition("\t")
+        )
+        assert target.read_text().splitlines()[1] == f"{CORPUS[0]},{label},{score}"
 
     def test_of_several_labels_those_above_their_thresholds(
         self, viveiro, alice, make_repo, classifier_folder, tmp_path

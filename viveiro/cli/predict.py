@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from viveiro.cli.output import JsonOption, print_json, say
-from viveiro.client import Client, Refused, get_client
+from viveiro.client import Client, Predictions, Refused, get_client
 from viveiro.errors import InvalidInput
 from viveiro.locale import recognised, translate
 from viveiro.types import RepoId
@@ -67,7 +67,7 @@ def predict(
         elif text == "-":
             _predict_lines(_Model(client, repo_id, top_k), as_json=as_json)
         else:
-            _print_answer(_ask(client, repo_id, [text or ""], top_k)[0], as_json=as_json)
+            _print_answer(client.predict(str(repo_id), [text or ""], top_k=top_k).answers[0], as_json=as_json)
 
 
 class _Model:
@@ -77,7 +77,6 @@ class _Model:
         self._client = client
         self._repo_id = repo_id
         self._top_k = top_k
-        self._gives_any_number = False
 
     def answers(self, texts: Sequence[str]) -> list[list[Row]]:
         """Labels for each text, likeliest first; none for a text without words."""
@@ -85,43 +84,28 @@ class _Model:
         answers: list[list[Row]] = [[] for _ in texts]
         for batch in _batches(places, texts):
             found = self._patiently([_cut(texts[place]) for place in batch])
-            for place, answer in zip(batch, found, strict=True):
-                answers[place] = self._chosen(answer)
+            for place, answer in zip(batch, found.answers, strict=True):
+                answers[place] = self._chosen(answer, found.decision)
         return answers
 
-    def _patiently(self, texts: Sequence[str]) -> list[Any]:
+    def _patiently(self, texts: Sequence[str]) -> Predictions:
         """Many rows take their time, and a busy model is no reason to lose those that are done."""
         for attempt in itertools.count(1):
             try:
-                answers = _ask(self._client, self._repo_id, texts, self._top_k)
-                self._look_at(answers[0])
-                return answers
+                return self._client.predict(str(self._repo_id), texts, top_k=self._top_k)
             except Refused as error:
                 if error.http_status != BUSY_STATUS or attempt == ATTEMPTS:
                     raise
                 time.sleep(RETRY_SECONDS)
         raise AssertionError("the attempts have an end")
 
-    def _look_at(self, answer: Any) -> None:
+    def _chosen(self, answer: Any, decision: str) -> list[Row]:
+        """Of several labels the ones that the model gives; of one label, the best."""
         if not isinstance(answer, list) or any(not isinstance(candidate, dict) for candidate in answer):
             raise UnusableTable(
                 "This model answers with vectors, which have no place in a table. Ask it about one text with --json."
             )
-        if self._top_k is None and not self._gives_any_number:
-            self._gives_any_number = self._client.get(f"/api/v1/endpoints/{self._repo_id}").get("decision") == "sigmoid"
-
-    def _chosen(self, answer: list[Row]) -> list[Row]:
-        """Of several labels the ones that the model gives; of one label, the best."""
-        return answer if self._top_k is not None or self._gives_any_number else answer[:1]
-
-
-def _ask(client: Client, repo_id: RepoId, texts: Sequence[str], top_k: int | None) -> list[Any]:
-    """One answer for each text."""
-    request: Row = {"inputs": list(texts)}
-    if top_k is not None:
-        request["parameters"] = {"top_k": top_k}
-    answers: list[Any] = client.post(f"/models/{repo_id}", json=request)
-    return answers
+        return answer if self._top_k is not None or decision == "sigmoid" else answer[:1]
 
 
 def _cut(text: str) -> str:

@@ -237,7 +237,7 @@ class ModelHost:
         if self._failure is not None:
             return {"state": "failed", "why": stored(self._failure)}
         if message["op"] == "predict":
-            return {"body": await self._predict(message)}
+            return {"body": await self._predict(message), "decision": self._artefact.decision}
         stats = {**self._record.to_json(), **asdict(self._engine.stats())}
         return {"state": "ready", "decision": self._artefact.decision, "stats": stats}
 

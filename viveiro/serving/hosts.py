@@ -17,7 +17,7 @@ from viveiro.hub.service import Hub
 from viveiro.locale import Sentence, restored
 from viveiro.serving import frames, service
 from viveiro.serving.control import ask_supervisor
-from viveiro.serving.types import Endpoint, ForwardFailed, ModelDoesNotLoad, ModelLoading, QueueFull, TooLate
+from viveiro.serving.types import Answer, Endpoint, ForwardFailed, ModelDoesNotLoad, ModelLoading, QueueFull, TooLate
 from viveiro.settings import Settings
 
 log = structlog.get_logger()
@@ -58,8 +58,8 @@ class Hosts:
 
     async def predict(
         self, endpoint: Endpoint, texts: Sequence[str], parameters: dict[str, Any], *, bare: bool
-    ) -> bytes:
-        """The answer's JSON. Loads the model first if nobody has.
+    ) -> Answer:
+        """Loads the model first if nobody has.
 
         Raises:
             ModelLoading: it takes longer than a request should wait.
@@ -76,8 +76,7 @@ class Hosts:
                 raise ForwardFailed from None
         if "error" in answer:
             raise _ERRORS.get(answer["error"], ForwardFailed)()
-        body: bytes = answer["body"]
-        return body
+        return Answer(answer["body"], answer["decision"])
 
     async def ready(self, endpoint: Endpoint) -> None:
         """Returns when the model is loaded. Raises like `predict`."""

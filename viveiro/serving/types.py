@@ -60,6 +60,19 @@ class Endpoint:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model host says to one request.
+
+    Attributes:
+        body: the JSON, in the format of the model's task.
+        decision: softmax, sigmoid or none: how the model's outputs become scores, unless the request said how.
+    """
+
+    body: bytes
+    decision: str
+
+
 class EndpointNotFound(NotFound):
     def __init__(self, repo_id: RepoId | str) -> None:
         super().__init__(

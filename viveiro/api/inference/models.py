@@ -21,6 +21,8 @@ router = APIRouter(tags=["inference"])
 
 LARGEST_BODY: Final = 8 * 2**20
 MOST_PROBLEMS: Final = 3
+DECISION_HEADER: Final = "X-Viveiro-Decision"
+"""Whether a text has one label (softmax) or any number of them (sigmoid), which the answer's format has no place for."""
 
 
 class BodyTooLarge(TooLarge):
@@ -47,8 +49,8 @@ async def infer(namespace: str, name: str, request: Request, background: Backgro
     task = tasks[endpoint.task]
     asked_for = _parse(task, await _body(request))
     texts, bare = task.inputs_of(asked_for)
-    content = await hosts.predict(endpoint, texts, asked_for.parameters, bare=bare)
-    return Response(content, media_type="application/json")
+    answer = await hosts.predict(endpoint, texts, asked_for.parameters, bare=bare)
+    return Response(answer.body, media_type="application/json", headers={DECISION_HEADER: answer.decision})
 
 
 def _served(request: Request, background: BackgroundTasks, repo_id: RepoId) -> Endpoint:
