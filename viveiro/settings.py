@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     """Training is ended after this, with the best model until then. A run that would need longer is refused, unless it has a budget."""
     model_idle_limit: timedelta = timedelta(minutes=30)
     """A model loaded on demand and not asked for this long is unloaded."""
+    model_answer_limit: timedelta = timedelta(seconds=60)
+    """A request that its model has not got through in this time answers 503, and what is left of it is not begun."""
     model_queue_tokens: int = 2**19
     """Texts that wait for one model may have this many tokens together. What does not fit answers 503."""
     engine: Literal["auto", "openvino", "torch"] = "auto"

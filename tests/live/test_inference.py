@@ -17,7 +17,8 @@ import pytest
 from huggingface_hub import HfApi, InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
-from tests.live.running_server import RunningServer
+from tests.live.command_line import CommandLine
+from tests.live.running_server import TWO_USERS, RunningServer
 from tests.live.waiting import wait_until
 from tests.unit.ml.tiny import CORPUS, make_classifier, make_encoder
 from viveiro.client import Refused
@@ -379,6 +380,24 @@ class TestTheCommandLine:
             viveiro("predict", private, "-", stdin=CORPUS[0].encode(), token=token).strip().partition("\t")
         )
         assert target.read_text().splitlines()[1] == f"{CORPUS[0]},{label},{score}"
+
+    def test_long_texts_are_sent_in_as_small_a_number_as_a_slow_model_gets_through(self, tmp_path, classifier_folder):
+        """256 of these take this one several times its limit, and one of them a tenth of it."""
+        source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+        long_text = " ".join(CORPUS * 20)[:3900]
+        source.write_text("\n".join(["text", *[f'"{long_text}"'] * 256]))
+        limit = {"VIVEIRO_MODEL_ANSWER_LIMIT": "PT0.05S", "VIVEIRO_ENGINE": "torch"}
+        with RunningServer(tmp_path / "s", limit) as server:
+            server.seed(TWO_USERS)
+            alice = HfApi(endpoint=server.url, token=server.token("alice"))
+            alice.create_repo("alice/slow")
+            alice.upload_folder(repo_id="alice/slow", folder_path=classifier_folder)
+            line = CommandLine(server)
+            line("endpoints", "deploy", "alice/slow")
+            counts = line.printed("predict", "alice/slow", "--file", source, "--out", target)
+        with target.open(newline="") as file:
+            assert [row["predicted"] in LABELS for row in csv.DictReader(file)] == [True] * counts["rows"]
+        assert counts["rows"] == 256
 
     def test_of_several_labels_those_above_their_thresholds(
         self, viveiro, alice, make_repo, classifier_folder, tmp_path

@@ -25,6 +25,8 @@ BATCH_CHARACTERS: Final = 1_000_000
 SAMPLE_ROWS: Final = 200
 SEPARATOR: Final = "|"
 BUSY_STATUS: Final = 503
+TOO_LATE: Final = "TooLate"
+"""Error code of a model that did not get through a request in its time."""
 ATTEMPTS: Final = 20
 RETRY_SECONDS: Final = 3.0
 
@@ -77,23 +79,31 @@ class _Model:
         self._client = client
         self._repo_id = repo_id
         self._top_k = top_k
+        self._most_rows = BATCH_ROWS
 
     def answers(self, texts: Sequence[str]) -> list[list[Row]]:
         """Labels for each text, likeliest first; none for a text without words."""
-        places = [place for place, text in enumerate(texts) if text.strip()]
+        waiting = [place for place, text in enumerate(texts) if text.strip()]
         answers: list[list[Row]] = [[] for _ in texts]
-        for batch in _batches(places, texts):
-            found = self._patiently([_cut(texts[place]) for place in batch])
-            for place, answer in zip(batch, found.answers, strict=True):
+        while waiting:
+            found = self._patiently(_fitting(texts[place] for place in waiting[: self._most_rows]))
+            for place, answer in zip(waiting, found.answers, strict=False):
                 answers[place] = self._chosen(answer, found.decision)
+            waiting = waiting[len(found.answers) :]
         return answers
 
     def _patiently(self, texts: Sequence[str]) -> Predictions:
-        """Many rows take their time, and a busy model is no reason to lose those that are done."""
+        """What the model says of the first texts: of as many as it gets through in its time. Then no more are sent at once.
+
+        Many rows take their time, and a busy model is no reason to lose those that are done.
+        """
         for attempt in itertools.count(1):
             try:
                 return self._client.predict(str(self._repo_id), texts, top_k=self._top_k)
             except Refused as error:
+                if error.error_code == TOO_LATE and len(texts) > 1:
+                    self._most_rows = len(texts) // 2
+                    return self._patiently(texts[: self._most_rows])
                 if error.http_status != BUSY_STATUS or attempt == ATTEMPTS:
                     raise
                 time.sleep(RETRY_SECONDS)
@@ -106,6 +116,18 @@ class _Model:
                 "This model answers with vectors, which have no place in a table. Ask it about one text with --json."
             )
         return answer if self._top_k is not None or decision == "sigmoid" else answer[:1]
+
+
+def _fitting(texts: Iterable[str]) -> list[str]:
+    """As many of the first texts as fit one request: one at least."""
+    batch: list[str] = []
+    characters = 0
+    for text in map(_cut, texts):
+        characters += len(text)
+        if batch and characters > BATCH_CHARACTERS:
+            break
+        batch.append(text)
+    return batch
 
 
 def _cut(text: str) -> str:
@@ -181,21 +203,6 @@ def _slices(source: "Source") -> Iterator[list[Row]]:
     for batch in source.batches():
         for start in range(0, batch.rows.num_rows, BATCH_ROWS):
             yield batch.rows.slice(start, BATCH_ROWS).to_pylist()
-
-
-def _batches(places: Sequence[int], texts: Sequence[str]) -> Iterator[list[int]]:
-    """Places of texts that fit one request."""
-    batch: list[int] = []
-    characters = 0
-    for place in places:
-        length = len(_cut(texts[place]))
-        if batch and characters + length > BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-        batch.append(place)
-        characters += length
-    if batch:
-        yield batch
 
 
 def _text_column(columns: list[str], rows: Sequence[Row], wanted: str | None) -> str:

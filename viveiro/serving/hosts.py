@@ -24,7 +24,6 @@ log = structlog.get_logger()
 
 LOAD_SECONDS: Final = 60.0
 """How long a request waits for its model to load before it is told to come back."""
-ANSWER_SECONDS: Final = 60.0
 CONNECT_POLL_SECONDS: Final = 0.05
 STATE_SECONDS: Final = 2.0
 _ERRORS: Final[dict[str, Callable[[], ViveiroError]]] = {
@@ -39,6 +38,7 @@ class Hosts:
         self._settings = settings
         self._database = database
         self._hub = hub
+        self._answer_seconds = settings.model_answer_limit.total_seconds()
         self._connections: dict[str, _Connection] = {}
         self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._warming: asyncio.Task[None] | None = None
@@ -65,7 +65,8 @@ class Hosts:
             ModelLoading: it takes longer than a request should wait.
             ModelDoesNotLoad, QueueFull, TooLate, ForwardFailed, NoSupervisor
         """
-        request = {"op": "predict", "texts": texts, "parameters": parameters, "bare": bare, "seconds": ANSWER_SECONDS}
+        options = {"parameters": parameters, "bare": bare, "seconds": self._answer_seconds}
+        request = {"op": "predict", "texts": texts, **options}
         try:
             answer = await self._ask(endpoint, request)
         except ConnectionError:
@@ -101,14 +102,14 @@ class Hosts:
         if endpoint.key in {other.key for other in wanted}:
             return
         if (connection := self._connections.pop(endpoint.key, None)) is not None:
-            await connection.drain(ANSWER_SECONDS)
+            await connection.drain(self._answer_seconds)
             await connection.close()
         await ask_supervisor(self._settings, {"op": "host.stop", "key": endpoint.key})
 
     async def _ask(self, endpoint: Endpoint, request: dict[str, Any]) -> dict[str, Any]:
         connection = await self._connection(endpoint)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS + 5):
+            async with asyncio.timeout(self._answer_seconds + 5):
                 return await connection.ask(request)
         except TimeoutError:
             raise TooLate from None
