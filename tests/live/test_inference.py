@@ -372,6 +372,16 @@ class TestTheCommandLine:
         answers = viveiro("predict", triage, "-", stdin="\n".join([CORPUS[0], "", CORPUS[1]]).encode()).splitlines()
         assert [answer.partition("\t")[0] in LABELS for answer in answers] == [True, False, True]
 
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+    def test_lines_in_any_encoding(self, viveiro, triage, encoding):
+        text = "a bomba perdeu pressão\n"
+        expected = viveiro("predict", triage, text.strip(), "--top-k", "1", "--json")
+        assert viveiro("predict", triage, "-", "--json", stdin=text.encode(encoding)) == expected
+
+    def test_a_text_in_another_encoding_than_the_terminals_is_refused(self, viveiro, triage):
+        why = viveiro("predict", triage, "pressão".encode("cp1252"), status=1)
+        assert "viveiro predict MODEL -" in why
+
     def test_an_access_token_that_may_only_infer_is_enough(self, viveiro, private, make_token, tmp_path):
         token, source, target = make_token("batch", "inference"), tmp_path / "in.csv", tmp_path / "out.csv"
         source.write_text(f"text\n{CORPUS[0]}\n")

@@ -37,6 +37,15 @@ class UnusableTable(InvalidInput):
     pass
 
 
+class UndecodableText(InvalidInput):
+    def __init__(self) -> None:
+        super().__init__(
+            "The text is not in this terminal's encoding ({encoding}), so it cannot be read. Send it by standard input, where "
+            "the encoding is guessed: viveiro predict MODEL - < FILE",
+            encoding=sys.getfilesystemencoding(),
+        )
+
+
 def add_to(app: typer.Typer) -> None:
     app.command()(predict)
 
@@ -63,6 +72,8 @@ def predict(
     repo_id = RepoId.parse(model)
     if (text is None) == (file is None) or (file is None) != (out is None):
         raise UnusableTable("Give either a text, or --file IN.csv with --out OUT.csv.")
+    if text is not None and _is_undecodable(text):
+        raise UndecodableText
     with get_client() as client:
         if file is not None and out is not None:
             _predict_table(_Model(client, repo_id, top_k), file, out, text_column, as_json=as_json)
@@ -118,6 +129,11 @@ class _Model:
         return answer if self._top_k is not None or decision == "sigmoid" else answer[:1]
 
 
+def _is_undecodable(text: str) -> bool:
+    """Whether it holds bytes that Python could not decode, and keeps as lone surrogates."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _fitting(texts: Iterable[str]) -> list[str]:
     """As many of the first texts as fit one request: one at least."""
     batch: list[str] = []
@@ -149,13 +165,15 @@ def _print_answer(answer: list[Any], *, as_json: bool) -> None:
 
 def _predict_lines(model: _Model, *, as_json: bool) -> None:
     """A line out for each line in, at once for each batch."""
-    lines = (line.rstrip("\r\n") for line in sys.stdin)
-    while batch := list(itertools.islice(lines, BATCH_ROWS)):
-        for answer in model.answers(batch):
-            if as_json:
-                print_json(answer)
-            else:
-                typer.echo("\t".join(_fields(answer)))
+    from viveiro.datasets.encodings import read_lines
+
+    with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
+        for lines in read_lines(stream, BATCH_ROWS):
+            for answer in model.answers(lines):
+                if as_json:
+                    print_json(answer)
+                else:
+                    typer.echo("\t".join(_fields(answer)))
 
 
 def _predict_table(model: _Model, file: Path, out: Path, text_column: str | None, *, as_json: bool) -> None:

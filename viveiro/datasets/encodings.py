@@ -74,6 +74,21 @@ def _chunks(file: BinaryIO, most: int | None) -> Iterator[bytes]:
         yield chunk
 
 
+def read_lines(stream: io.BufferedReader, most: int) -> Iterator[list[str]]:
+    """Lines without their ends, up to `most` at once, of a stream that may go on for ever.
+
+    Each lot is read in the encoding that its own bytes tell, unless a byte order mark tells that of all.
+    """
+    if (marked := marked_encoding(stream.peek(4))) is not None:
+        text = io.TextIOWrapper(stream, marked, "replace")
+        while lines := list(islice(text, most)):
+            yield [line.rstrip("\n") for line in lines]
+        return
+    while raw := list(islice(stream, most)):
+        encoding = guess_encoding(raw).name
+        yield [line.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace").rstrip("\r\n") for line in raw]
+
+
 def open_as_utf8(path: Path, encoding: Encoding) -> tuple[BinaryIO, BinaryIO]:
     """The text as valid UTF-8 bytes, and the file below, whose `tell` says how far it has been read."""
     file = path.open("rb")
