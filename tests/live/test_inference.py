@@ -391,6 +391,13 @@ class TestTheCommandLine:
         )
         assert target.read_text().splitlines()[1] == f"{CORPUS[0]},{label},{score}"
 
+    def test_rows_that_are_left_out_are_named(self, server, triage, tmp_path):
+        source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+        ragged = ["too,many,fields" if number % 2 else f"{number},{CORPUS[0]}" for number in range(1, 31)]
+        source.write_text("\n".join(["id,text", *ragged]))
+        said = CommandLine(server)("predict", triage, "--file", source, "--out", target).stderr
+        assert "15 rows of the file could not be read, and are left out: 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, … (" in said
+
     def test_long_texts_are_sent_in_as_small_a_number_as_a_slow_model_gets_through(self, tmp_path, classifier_folder):
         """256 of these take this one several times its limit, and one of them a tenth of it."""
         source, target = tmp_path / "in.csv", tmp_path / "out.csv"

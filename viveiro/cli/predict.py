@@ -1,5 +1,6 @@
 """viveiro predict: ask a served model."""
 
+import contextlib
 import csv
 import itertools
 import sys
@@ -24,6 +25,7 @@ BATCH_CHARACTERS: Final = 1_000_000
 """A request larger than a few MB would be refused."""
 SAMPLE_ROWS: Final = 200
 SEPARATOR: Final = "|"
+NAMED_ROWS: Final = 10
 BUSY_STATUS: Final = 503
 TOO_LATE: Final = "TooLate"
 """Error code of a model that did not get through a request in its time."""
@@ -74,6 +76,8 @@ def predict(
         raise UnusableTable("Give either a text, or --file IN.csv with --out OUT.csv.")
     if text is not None and _is_undecodable(text):
         raise UndecodableText
+    if file is not None and out is not None:
+        _check_paths(file, out)
     with get_client() as client:
         if file is not None and out is not None:
             _predict_table(_Model(client, repo_id, top_k), file, out, text_column, as_json=as_json)
@@ -176,29 +180,54 @@ def _predict_lines(model: _Model, *, as_json: bool) -> None:
                     typer.echo("\t".join(_fields(answer)))
 
 
-def _predict_table(model: _Model, file: Path, out: Path, text_column: str | None, *, as_json: bool) -> None:
-    """`out` appears whole, or not at all."""
+def _check_paths(file: Path, out: Path) -> None:
+    """What can be known before a model is asked about thousands of rows."""
     from viveiro.datasets.formats import Archive, sniff
-    from viveiro.datasets.sources import open_source
 
     if not file.is_file() or isinstance(sniff(file, file.name), Archive):
         raise UnusableTable("{file} is no file of rows. Name a CSV, JSON Lines or Parquet file.", file=file)
+    with _writing(out):
+        if out.exists() and not out.is_file():
+            raise UnusableTable(
+                "{out} is a folder or a device. Name the file to write, such as --out OUT.csv.", out=out
+            )
+        if any(path.exists() and path.samefile(file) for path in (out, _partial(out))):
+            raise UnusableTable(
+                "Writing {out} would overwrite the file that is read. Name another, such as --out OUT.csv.", out=out
+            )
+
+
+def _predict_table(model: _Model, file: Path, out: Path, text_column: str | None, *, as_json: bool) -> None:
+    """`out` appears whole, or not at all."""
+    from viveiro.datasets.sources import open_source
+
     source = open_source(file, file.name)
-    partial = out.with_name(f"{out.name}.partial")
+    partial = _partial(out)
+    with _writing(out):
+        try:
+            with partial.open("w", encoding="utf-8", newline="") as target:
+                counts = _write_rows(model, source, csv.writer(target), text_column)
+            partial.replace(out)
+        finally:
+            partial.unlink(missing_ok=True)
+    counts["unreadable"] = source.dropped.counts.total()
+    if as_json:
+        print_json({**counts, "out": str(out)})
+    _say_counts(counts, out, [dropped.row for dropped in source.dropped.examples])
+
+
+def _partial(out: Path) -> Path:
+    return out.with_name(f"{out.name}.partial")
+
+
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
     try:
-        with partial.open("w", encoding="utf-8", newline="") as target:
-            counts = _write_rows(model, source, csv.writer(target), text_column)
-        partial.replace(out)
+        yield
     except OSError as error:
         raise UnusableTable(
             "{out} cannot be written: {why}.", out=out, why=recognised(error.strerror or str(error))
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
-    counts["unreadable"] = source.dropped.counts.total()
-    if as_json:
-        print_json({**counts, "out": str(out)})
-    _say_counts(counts, out)
 
 
 def _write_rows(model: _Model, source: "Source", writer: Any, text_column: str | None) -> dict[str, int]:
@@ -256,11 +285,22 @@ def _show_progress(rows: int) -> None:
         typer.echo("\r" + translate("{rows} rows", rows=rows), err=True, nl=False)
 
 
-def _say_counts(counts: dict[str, int], out: Path) -> None:
+def _say_counts(counts: dict[str, int], out: Path, unreadable: Sequence[int]) -> None:
+    """`unreadable`: numbers of the first rows that are left out."""
     if sys.stderr.isatty():
         typer.echo("", err=True)
     say("Wrote {rows} rows to {out}.", rows=counts["rows"], out=out)
     if counts["empty"]:
         say("{empty} of them have no text, and no prediction.", empty=counts["empty"])
     if counts["unreadable"]:
-        say("{rows} rows of the file could not be read, and are left out.", rows=counts["unreadable"])
+        say(
+            "{rows} rows of the file could not be read, and are left out: {numbers} (counted from 1, the header aside).",
+            rows=counts["unreadable"],
+            numbers=_enumerated(unreadable, counts["unreadable"]),
+        )
+
+
+def _enumerated(numbers: Sequence[int], count: int) -> str:
+    """The first of `count` numbers: "2, 5, …"."""
+    named = numbers[:NAMED_ROWS]
+    return ", ".join([*map(str, named), *(["…"] if count > len(named) else [])])

@@ -1,6 +1,7 @@
 """What `viveiro predict` refuses by itself: no server is there to be asked."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,41 @@ def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         return capsys.readouterr().err
 
     return refused
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "in.csv"
+    path.write_text("text\nthe pump\n")
+    return path
+
+
+class TestTheFileThatIsRead:
+    """It may be the only copy of its rows, those that cannot be read included."""
+
+    def test_is_not_overwritten(self, refused: Typed, table: Path) -> None:
+        assert "would overwrite the file" in refused("--file", table, "--out", table)
+
+    @pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+    def test_is_not_overwritten_by_another_name(
+        self, refused: Typed, table: Path, tmp_path: Path, link: Callable[[Path, Path], None]
+    ) -> None:
+        link(tmp_path / "out.csv", table)
+        assert "would overwrite the file" in refused("--file", table, "--out", tmp_path / "out.csv")
+
+    def test_is_not_overwritten_on_the_way(self, refused: Typed, table: Path, tmp_path: Path) -> None:
+        unfinished = table.rename(tmp_path / "out.csv.partial")
+        assert "would overwrite the file" in refused("--file", unfinished, "--out", tmp_path / "out.csv")
+        assert unfinished.read_text() == "text\nthe pump\n"
+
+
+class TestWhereTheRowsGo:
+    @pytest.mark.parametrize("out", [".", "..", "/", "/dev/null"])
+    def test_a_folder_or_a_device_is_refused(self, refused: Typed, table: Path, out: str) -> None:
+        assert "is a folder or a device" in refused("--file", table, "--out", out)
+
+    def test_a_name_that_no_file_can_have_is_refused(self, refused: Typed, table: Path) -> None:
+        assert "cannot be written: File name too long" in refused("--file", table, "--out", "a" * 300)
 
 
 class TestTheText:
