@@ -22,7 +22,7 @@ from viveiro.datasets.labels import Codes, LabelCoder, Labels
 from viveiro.datasets.profile import Profiler, arrow_type, typed
 from viveiro.datasets.roles import choose_roles
 from viveiro.datasets.sources import Source, open_source
-from viveiro.datasets.splits import Ints, Mask, Rows, linked_groups, repeated, split_groups
+from viveiro.datasets.splits import Ints, Mask, Rows, commoner, linked_groups, repeated, split_groups
 from viveiro.datasets.types import (
     FEWEST_ROWS_PER_CLASS,
     FRACTIONS,
@@ -47,6 +47,9 @@ LONGEST_TEXT: Final = 1_000_000
 """In characters. A longer cell is a document or an accident, not an example."""
 MOST_MALFORMED: Final = 0.1
 """Share of unreadable rows from which the file is refused: it is not what it was taken for."""
+MOST_TWINS: Final = 3
+"""Rows that may have the same text beside the one to learn from, before it is a phrase that says nothing of them. The rarer ones
+are translations: rows that share one belong together."""
 MIXED_AT_ONCE: Final = 2**18
 NOT_GIVEN: Final = -1
 _MIB: Final = 2**20
@@ -292,6 +295,10 @@ def _kept(codes: Codes, texts: list[Ints], too_long: Mask, staged: _Staged, sour
     """Which rows stay, the others being noted as dropped. Of rows with the same texts and label the first one does.
 
     Where there is no label, rows that say the same may still differ in what they are about: all of them stay.
+
+    Args:
+        texts: fingerprints of the text to learn from, then of those beside it. Of the latter, those of phrases that many rows
+            have become -1.
     """
     kept = np.ones(len(codes), dtype=bool)
     leave_out = partial(_leave_out, kept, staged.numbers, source)
@@ -300,7 +307,11 @@ def _kept(codes: Codes, texts: list[Ints], too_long: Mask, staged: _Staged, sour
     leave_out(codes < 0, DropReason.EMPTY_LABEL)
     leave_out(too_long, DropReason.TOO_LONG)
     if texts and labelled:
-        leave_out(_among(kept, _mixed(codes, *texts, staged.given), repeated), DropReason.DUPLICATE)
+        repeats = _among(kept, _mixed(codes, *texts, staged.given), repeated)
+        leave_out(repeats & (texts[0] >= 0), DropReason.DUPLICATE)
+    for text in texts[1:]:
+        text[_among(kept, text, partial(commoner, most=MOST_TWINS))] = -1
+    if texts and labelled:
         leave_out(_judged_elsewhere(kept, texts, staged.given), DropReason.IN_ANOTHER_SPLIT)
     return kept
 

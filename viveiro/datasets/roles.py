@@ -49,6 +49,8 @@ _TEXT_NAMES: Final = {
 }
 _SHORTEST_TEXT: Final = 12
 """Mean characters under which a column of free strings is taken for codes."""
+_VARIED: Final = 0.3
+"""Share of different values up to which a column is taken for codes, such as content_type's."""
 
 
 def choose_roles(
@@ -78,9 +80,10 @@ def choose_roles(
     elif not unlabelled:
         label = _guess_label([profile for profile in profiles if profile.name != text])
     texts = _guess_texts([profile for profile in profiles if profile.name not in (label, text)])
-    if text is not None:
-        texts = [text, *texts]
-    return Roles(tuple(texts), label)
+    first = texts[:1] if text is None else []
+    others = [profile for profile in texts[len(first) :] if _is_varied(profile)]
+    guessed = [profile.name for profile in (*first, *others)]
+    return Roles(tuple(guessed if text is None else (text, *guessed)), label)
 
 
 def _guess_label(profiles: Sequence[ColumnProfile]) -> str | None:
@@ -98,23 +101,31 @@ def _guess_label(profiles: Sequence[ColumnProfile]) -> str | None:
     return min(repeating, key=lambda profile: profile.distinct).name if repeating else None
 
 
-def _guess_texts(profiles: Sequence[ColumnProfile]) -> list[str]:
-    """Every column of free text, the likeliest first: by name, then by length."""
+def _guess_texts(profiles: Sequence[ColumnProfile]) -> list[ColumnProfile]:
+    """Every column of text or named as one, the likeliest first: by name, then by length."""
     strings = [profile for profile in profiles if profile.type is ColumnType.STRING and not profile.dates]
-    texts = [
-        profile
-        for profile in strings
-        if _named_as_text(profile) or (profile.mean_length >= _SHORTEST_TEXT and profile.distinct_share > 0.3)
-    ]
-    return [profile.name for profile in sorted(texts, key=_text_rank)]
+    texts = [profile for profile in strings if _named_as_text(profile) or (_is_long(profile) and _is_varied(profile))]
+    return sorted(texts, key=_text_rank)
 
 
-def _text_rank(profile: ColumnProfile) -> tuple[bool, float]:
-    return not _named_as_text(profile), -profile.mean_length
+def _text_rank(profile: ColumnProfile) -> tuple[int, float]:
+    """A name that only holds the word, as content_type does, says less than what the values look like."""
+    if not _named_as_text(profile):
+        return 1, -profile.mean_length
+    is_likely = profile.name.lower() in _TEXT_NAMES or _is_long(profile) or _is_varied(profile)
+    return 0 if is_likely else 2, -profile.mean_length
 
 
 def _named_as_text(profile: ColumnProfile) -> bool:
     return not _TEXT_NAMES.isdisjoint(_words(profile.name))
+
+
+def _is_long(profile: ColumnProfile) -> bool:
+    return profile.mean_length >= _SHORTEST_TEXT
+
+
+def _is_varied(profile: ColumnProfile) -> bool:
+    return profile.distinct_share > _VARIED
 
 
 def _is_name_like(profile: ColumnProfile) -> bool:

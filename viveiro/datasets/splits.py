@@ -33,6 +33,15 @@ def repeated(values: Ints) -> Mask:
     return result
 
 
+def commoner(values: Ints, most: int) -> Mask:
+    """Rows whose value more than `most` rows have. A negative value is never common."""
+    result = np.zeros(len(values), dtype=bool)
+    for rows in _parts(values):
+        _, inverse, counts = np.unique(values[rows], return_inverse=True, return_counts=True)
+        result[rows] = counts[inverse] > most
+    return result
+
+
 def _parts(values: Ints) -> Iterator[Rows]:
     """Row numbers, so divided that equal values are together. Rows of negative values are in no part."""
     for part in range(PARTS):

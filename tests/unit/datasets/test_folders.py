@@ -126,6 +126,16 @@ class TestTables:
         assert report.rows == {"train": 30, "test": 10}
         assert len(split_rows(folder, "test")) == 10
 
+    def test_what_training_rows_share_with_test_beside_their_text_drops_none(self, tmp_path: Path) -> None:
+        def table(part: list[tuple[str, str]]) -> str:
+            told = [(text, f"{label},{'email' if number % 2 else 'chat'}") for number, (text, label) in enumerate(part)]
+            return csv_text(told, header="text{}label,content_type")
+
+        files = {"train.csv": table(rows(30)), "test.csv": table(rows(40)[30:])}
+        report, _ = import_bytes(packed(files), tmp_path, name="bank")
+        assert report.rows == {"train": 30, "test": 10}
+        assert not report.dropped.counts
+
     def test_forms_may_differ_as_long_as_columns_do_not(self, tmp_path: Path) -> None:
         lines = [json.dumps({"label": label, "text": text}) for text, label in rows(40)[30:]]
         files = {"train.csv": csv_text(rows(30), delimiter=";"), "test.jsonl": "\n".join(lines)}

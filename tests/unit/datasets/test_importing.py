@@ -73,6 +73,44 @@ class TestSplits:
         assert folders[0] == folders[1] != folders[2]
 
 
+class TestSeveralTexts:
+    """The first is learnt from; the others are its translations, or remarks of any kind."""
+
+    def test_translations_of_one_text_stay_in_one_split(self, tmp_path: Path) -> None:
+        table = "text_pt,text_en,label\n" + "".join(
+            f"{way} {text},translated: {text},{label}\n" for way in ("olá:", "oi:") for text, label in rows(100)
+        )
+        _, folder = import_bytes(table.encode(), tmp_path, text="text_pt")
+        files = [folder / "data" / f"{split}-00000-of-00001.parquet" for split in SPLITS]
+        train, validation, test = (set(pq.read_table(file)["text_en"].to_pylist()) for file in files)
+        assert (len(train), len(validation), len(test)) == (70, 10, 20)
+        assert not train & validation | train & test | validation & test
+
+    @pytest.mark.parametrize(
+        ("column", "remarks"),
+        [
+            ("content_type", ["chat", "phone"]),
+            ("agent_note", ["No further action needed.", "the customer of call {} called again"]),
+        ],
+    )
+    def test_what_many_rows_share_beside_their_text_divides_no_splits(
+        self, column: str, remarks: list[str], tmp_path: Path
+    ) -> None:
+        table = f"text,label,{column}\n" + "".join(
+            f"{text},{label},{remarks[number // 2 % 2].format(number)}\n"
+            for number, (text, label) in enumerate(rows(300))
+        )
+        report, _ = import_bytes(table.encode(), tmp_path)
+        assert report.rows == {"train": 210, "validation": 30, "test": 60}
+
+    def test_a_remark_makes_no_duplicate_of_rows_without_text(self, tmp_path: Path) -> None:
+        remarks = "".join(",class-0,No further action needed.\n" for _ in range(9))
+        table = "text,label,note\n" + "".join(f"{text},{label},{text} again\n" for text, label in rows(60)) + remarks
+        report, _ = import_bytes(table.encode(), tmp_path)
+        assert report.roles.texts == ("text", "note")
+        assert not report.dropped.counts
+
+
 class TestDroppedRows:
     def test_each_reason_is_counted_with_the_rows_it_hit(self, tmp_path: Path) -> None:
         table = csv_text([*rows(30), ("", "class-0"), ("some text here", ""), ("another text", "NaN"), rows(1)[0]])

@@ -39,6 +39,20 @@ class TestGuesses:
     def test_a_named_text_comes_first(self) -> None:
         assert choose_roles(TICKETS, text="text_en").texts == ("text_en", "text_pt")
 
+    @pytest.mark.parametrize("name", ["content_type", "tipo_documento", "descricao_setor", "question_type"])
+    def test_a_column_of_few_values_is_no_second_text_whatever_it_is_called(self, name: str) -> None:
+        columns = [column("message"), column("category", distinct=4, length=6), column(name, distinct=3, length=6)]
+        assert choose_roles(columns) == Roles(("message",), "category")
+        assert choose_roles(columns, text="message") == Roles(("message",), "category")
+
+    def test_a_code_whose_name_holds_the_word_comes_after_a_text_of_any_name(self) -> None:
+        columns = [column("notes"), column("label", distinct=4, length=6), column("content_type", distinct=3, length=6)]
+        assert choose_roles(columns).texts == ("notes",)
+
+    def test_a_text_of_few_values_is_still_the_one_to_learn_from(self) -> None:
+        columns = [column("text", distinct=20, length=8), column("uuid", distinct=100, length=36)]
+        assert choose_roles(columns, label="uuid").texts == ("text",)
+
     def test_unlabelled_means_no_label_whatever_it_looks_like(self) -> None:
         assert choose_roles(TICKETS, unlabelled=True).label is None
 

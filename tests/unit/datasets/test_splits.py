@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from viveiro.datasets.splits import linked_groups, split_groups
+from viveiro.datasets.splits import commoner, linked_groups, split_groups
 from viveiro.datasets.types import FRACTIONS
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -78,3 +78,8 @@ class TestLinkedGroups:
             for value in np.unique(column[column >= 0]):
                 assert len(np.unique(groups[column == value])) == 1
         assert all(groups[group] == group for group in np.unique(groups))
+
+
+class TestCommoner:
+    def test_rows_whose_value_more_rows_have(self) -> None:
+        assert commoner(np.array([7, 5, 7, 7, -1, -1, -1, 5]), 2).nonzero()[0].tolist() == [0, 2, 3]
