@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -17,6 +17,10 @@ SAMPLE_BYTES: Final = 256 * 1024
 DELIMITERS: Final = ",;\t|~^:\x1f"
 """In order of preference when two explain a file equally well."""
 MOST_COLUMNS: Final = 1000
+FEW_LINES: Final = 6
+"""So many lines of a text do not look like rows by chance."""
+ROWS_AMONG_LINES: Final = 0.9
+"""Share of lines that look like rows from which all of them are."""
 _BINARY: Final = {
     b"PK\x03\x04": Sentence("a zip archive"),
     b"PK\x05\x06": Sentence("an empty zip archive"),
@@ -53,6 +57,8 @@ class Csv:
     names: tuple[str, ...]
     renamed: dict[str, str] = field(default_factory=dict)
     """Columns whose name was blank or taken: the name they got, and what the header says."""
+    has_quoting: bool = True
+    """Whether quotes enclose fields. Else they are characters like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,7 @@ def _csv_format(sample: str, encoding: Encoding, name: str, *, whole: bool) -> C
         )
     names = unique_names(header)
     renamed = {new: old.strip() for new, old in zip(names, header, strict=True) if new != old.strip()}
-    return Csv(encoding, delimiter, names, renamed)
+    return Csv(encoding, delimiter, names, renamed, has_quoting=not _ties_rows(sample, delimiter, whole=whole))
 
 
 def _refuse_binary(path: Path, head: bytes, name: str) -> None:
@@ -199,6 +205,53 @@ def _consistency(sample: str, delimiter: str, *, whole: bool) -> tuple[float, in
     if width < 2:
         return 0.0, 0
     return sum(len(row) == width for row in rows) / len(rows), width
+
+
+def _ties_rows(sample: str, delimiter: str, *, whole: bool) -> bool:
+    """Whether quotes, taken for the marks around a field, tie together lines that are rows by themselves."""
+    lines = list(io.StringIO(sample, newline=""))
+    if not whole:
+        lines.pop()
+    header = next((line for line in lines if line.strip()), "")
+    if '"' in header or delimiter not in header:
+        return False
+    width = header.count(delimiter) + 1
+    tied = [_are_rows(several, delimiter, width) for several in _tied_lines(lines, delimiter)]
+    return 2 * sum(tied) > len(tied)
+
+
+def _tied_lines(lines: Sequence[str], delimiter: str) -> Iterator[Sequence[str]]:
+    """Those of each row that spans several."""
+    reader, start = csv.reader(lines, delimiter=delimiter), 0
+    try:
+        for _ in reader:
+            if reader.line_num - start > 1:
+                yield lines[start : reader.line_num]
+            start = reader.line_num
+    except csv.Error:  # a field over 128 KiB
+        yield lines[start:]
+
+
+def _are_rows(lines: Sequence[str], delimiter: str, width: int) -> bool:
+    """Whether lines that a quote ties together are rows. A few may look so by chance: those are rows only if that quote is closed
+    where no field ends."""
+    filled = [line for line in lines if line.strip()]
+    alike = sum(looks_like_a_row(line, delimiter, width) for line in filled)
+    if len(filled) < FEW_LINES:
+        return alike == len(filled) and not _is_well_quoted(lines, delimiter)
+    return alike >= ROWS_AMONG_LINES * len(filled)
+
+
+def looks_like_a_row(line: str, delimiter: str, width: int) -> bool:
+    """Whether the line has `width` fields, and none by a comma that belongs to a sentence."""
+    return line.count(delimiter) == width - 1 and not (delimiter in ",;:" and f"{delimiter} " in line)
+
+
+def _is_well_quoted(lines: Sequence[str], delimiter: str) -> bool:
+    try:
+        return bool(list(csv.reader(lines, delimiter=delimiter, strict=True)))
+    except csv.Error:
+        return False
 
 
 def _rows(sample: str, delimiter: str, limit: int = 500) -> list[list[str]]:

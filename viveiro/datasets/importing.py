@@ -153,8 +153,8 @@ def import_table(
         schema, classes = _write(staged, folder, roles, index, splits, progress)
         staged.path.unlink()
         report = _report(source, staged, roles, separator, index, splits, options)
-        findings = [finding.to_json() for finding in findings_of_import(report.to_json(), options.file_name)]
-        content = {**report.to_json(), "findings": findings}
+        findings = [*findings_of_import(report.to_json(), options.file_name), *source.findings()]
+        content = {**report.to_json(), "findings": [finding.to_json() for finding in findings]}
         (folder / REPORT_FILE).write_text(json.dumps(content, ensure_ascii=False, indent=2))
         (folder / "README.md").write_text(dataset_card(options.file_name, report, schema, classes, folder / "data"))
     return report

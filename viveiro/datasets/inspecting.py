@@ -110,7 +110,7 @@ def inspect_file(path: Path, options: ImportOptions, work: Path) -> Inspection:
     findings = findings_of_upload(
         replace(seen, classes=tuple(classes)), source.dropped, encoding, source.renamed, source.ignored
     )
-    return replace(seen, findings=tuple(in_order(findings)))
+    return replace(seen, findings=tuple(in_order([*findings, *source.findings()])))
 
 
 def _read(path: Path, form: FileFormat, source: Source, limit: int | None) -> tuple[_Head, int, bool]:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.unit.datasets.tables import csv_text, import_bytes, rows
-from viveiro.datasets.types import SPLITS, DropReason
+from viveiro.datasets.types import REPORT_FILE, SPLITS, DropReason
 from viveiro.errors import UnknownColumn, UnreadableFile, UnusableData
 from viveiro.ml.data import text_key
 
@@ -31,6 +31,10 @@ def texts_by_split(folder: Path) -> dict[str, set[str]]:
         )
         for split in SPLITS
     }
+
+
+def found_by_import(folder: Path) -> list[str]:
+    return [finding["code"] for finding in json.loads((folder / REPORT_FILE).read_text())["findings"]]
 
 
 class TestRealDatasetsReadsIt:
@@ -159,6 +163,40 @@ class TestHostileCsv:
         csv.writer(stream, delimiter=";").writerows([("text", "label"), *hostile])
         _, folder = import_bytes(stream.getvalue().encode(), tmp_path)
         assert {str(row["text"]) for row in read(folder)} == {text for text, _ in hostile}
+
+    @pytest.mark.parametrize("delimiter", ["\t", ",", ";"])
+    @pytest.mark.parametrize("every", [1, 10, 11, 150])
+    def test_quotes_that_are_never_closed_are_characters(self, delimiter: str, every: int, tmp_path: Path) -> None:
+        table = [(f'"{text}' if number % every == 0 else text, label) for number, (text, label) in enumerate(rows(200))]
+        report, folder = import_bytes(csv_text(table, delimiter=delimiter).encode(), tmp_path)
+        assert report.rows == {"train": 140, "validation": 20, "test": 40}
+        assert {str(row["text"]) for row in read(folder)} == {text for text, _ in table}
+        assert found_by_import(folder) == ["plain_quotes"]
+
+    @pytest.mark.parametrize(
+        "text",
+        ['"Hello, {}\nGoodbye"', '"Hello {}\nYours, A"', '"Hello, {}\n\n\n\n\n\nBye"', '"{}\n1,2\n"', '"say ""{}"""'],
+    )
+    @pytest.mark.parametrize("every", [1, 50])
+    def test_lines_of_a_quoted_text_are_no_rows_though_one_has_as_many_commas(
+        self, text: str, every: int, tmp_path: Path
+    ) -> None:
+        table = [
+            (text.format(number) if number % every == 0 else said, f"{label}")
+            for number, (said, label) in enumerate(rows(200))
+        ]
+        report, folder = import_bytes(csv_text(table).encode(), tmp_path)
+        assert report.rows == {"train": 140, "validation": 20, "test": 40}
+        assert found_by_import(folder) == []
+
+    @pytest.mark.parametrize(("quotes", "lost"), [([9000, 9020, 9040, 9060], 40), ([9960], 40)])
+    def test_far_down_the_rows_that_they_tie_together_are_said(
+        self, quotes: list[int], lost: int, tmp_path: Path
+    ) -> None:
+        table = [(f'"{text}' if number in quotes else text, label) for number, (text, label) in enumerate(rows(10_000))]
+        report, folder = import_bytes(csv_text(table, delimiter="\t").encode(), tmp_path)
+        assert sum(report.rows.values()) == 10_000 - lost
+        assert "rows_in_texts" in found_by_import(folder)
 
     @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
     def test_any_line_end(self, line_end: str, tmp_path: Path) -> None:

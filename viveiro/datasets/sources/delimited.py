@@ -6,16 +6,18 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from viveiro.datasets.encodings import open_as_utf8
-from viveiro.datasets.formats import Csv
+from viveiro.datasets.formats import FEW_LINES, ROWS_AMONG_LINES, Csv, looks_like_a_row
 from viveiro.datasets.sources.stream import BLOCK_BYTES, Batch, Numbers, Source
-from viveiro.datasets.types import Dropped, DropReason
+from viveiro.datasets.types import Dropped, DropReason, Finding
 from viveiro.errors import UnreadableFile
 
 SMALL_BLOCK_BYTES: Final = 2**19
 LINES_LOOKED_AT: Final = 1000
+SHOWN: Final = 5
 
 
 def open_csv(path: Path, name: str, form: Csv) -> Source:
@@ -29,6 +31,7 @@ def open_csv(path: Path, name: str, form: Csv) -> Source:
         renamed=form.renamed,
         size=path.stat().st_size,
         position=lambda: reader.position,
+        findings=reader.findings,
     )
 
 
@@ -36,6 +39,7 @@ class _Reader:
     def __init__(self, path: Path, name: str, form: Csv) -> None:
         self._path, self._name, self._form = path, name, form
         self._rejected: list[int] = []
+        self._swallowing: list[int] = []
         self.dropped = Dropped()
         self.position = 0
 
@@ -46,18 +50,61 @@ class _Reader:
         header_rows, read = 1, 0
         with text:
             try:
-                for batch in _csv_reader(text, self._form, self._reject):
+                for read_rows in _csv_reader(text, self._form, self._reject):
                     self.position = file.tell()
-                    rows = batch.slice(header_rows)
+                    rows = read_rows.slice(header_rows)
                     header_rows, read = 0, read + rows.num_rows
-                    yield Batch(numbers(rows.num_rows), rows)
+                    batch = Batch(numbers(rows.num_rows), rows)
+                    self._look_for_rows(batch)
+                    yield batch
             except pa.ArrowInvalid as error:
                 raise self._refusal(str(error), read) from error
+
+    def findings(self) -> list[Finding]:
+        if not self._form.has_quoting:
+            return [
+                Finding(
+                    "info",
+                    "plain_quotes",
+                    "Quotes in {name} are read as characters like any other: as marks around texts they would run rows "
+                    "together. If its texts span lines, export it with all of them in quotes.",
+                    name=self._name,
+                )
+            ]
+        if not self._swallowing:
+            return []
+        rows = sorted(self._swallowing)
+        return [
+            Finding(
+                "warning",
+                "rows_in_texts",
+                "{count} texts of {name} hold what look like whole rows (rows {rows}): a quote at their beginning may be a "
+                "character. Look at them; put such a text in quotes and write the quote in it twice.",
+                count=len(rows),
+                name=self._name,
+                rows=", ".join(map(str, rows[:SHOWN])) + (" …" if len(rows) > SHOWN else ""),
+            )
+        ]
+
+    def _look_for_rows(self, batch: Batch) -> None:
+        for column in batch.rows.columns if self._form.has_quoting else ():
+            for position in np.flatnonzero(pc.count_substring(column, "\n").to_numpy() >= FEW_LINES).tolist():
+                if self._holds_rows(column[position].as_py()):
+                    self._swallowing.append(int(batch.numbers[position]))
+
+    def _holds_rows(self, text: str) -> bool:
+        """Whether the lines between the first and the last are rows."""
+        width = len(self._form.names)
+        lines = text.split("\n")[1:-1]
+        alike = sum(looks_like_a_row(line, self._form.delimiter, width) for line in lines)
+        return width > 1 and alike >= ROWS_AMONG_LINES * len(lines)
 
     def _reject(self, row: pa_csv.InvalidRow) -> str:
         number = row.number - 1  # pyarrow counts the header
         self._rejected.append(number)
         self.dropped.add(number, DropReason.MALFORMED, f"{row.actual_columns} ≠ {row.expected_columns}")
+        if row.text.count("\n") >= FEW_LINES and self._holds_rows(row.text):
+            self._swallowing.append(number)
         return "skip"
 
     def _refusal(self, why: str, read: int) -> UnreadableFile:
@@ -76,8 +123,9 @@ class _Blocks:
     """What Arrow reads from. It reads 32 blocks ahead and wants the end of a row in each, so these are small until a row is
     large."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, has_quoting: bool) -> None:
         self._file = file
+        self._has_quoting = has_quoting
         self._is_quoted = False
         self.closed = False
 
@@ -89,7 +137,7 @@ class _Blocks:
             if not more:
                 break
             block += more
-        self._is_quoted ^= block.count(b'"') % 2 == 1
+        self._is_quoted ^= self._divides(block)
         return block
 
     def readable(self) -> bool:
@@ -100,26 +148,33 @@ class _Blocks:
 
     def _ends_a_row(self, block: bytes) -> bool:
         """Whether one of the last line ends stands outside quotes: behind an even number of them."""
-        is_quoted = self._is_quoted ^ (block.count(b'"') % 2 == 1)
+        is_quoted = self._is_quoted ^ self._divides(block)
         end = len(block)
         for _ in range(LINES_LOOKED_AT):
             start = max(block.rfind(b"\n", 0, end), block.rfind(b"\r", 0, end))
             if start < 0:
                 return False
-            is_quoted ^= block.count(b'"', start, end) % 2 == 1
+            is_quoted ^= self._divides(block, start, end)
             if not is_quoted:
                 return True
             end = start
         return False
 
+    def _divides(self, block: bytes, start: int = 0, end: int | None = None) -> bool:
+        """Whether an odd number of quotes stands there."""
+        return self._has_quoting and block.count(b'"', start, end) % 2 == 1
+
 
 def _csv_reader(text: BinaryIO, form: Csv, reject: Callable[[Any], str]) -> Any:
     names = list(form.names)
     return pa_csv.open_csv(
-        _Blocks(text),
+        _Blocks(text, has_quoting=form.has_quoting),
         read_options=pa_csv.ReadOptions(use_threads=False, column_names=names, block_size=BLOCK_BYTES),
         parse_options=pa_csv.ParseOptions(
-            delimiter=form.delimiter, newlines_in_values=True, invalid_row_handler=reject
+            delimiter=form.delimiter,
+            quote_char='"' if form.has_quoting else False,
+            newlines_in_values=form.has_quoting,
+            invalid_row_handler=reject,
         ),
         convert_options=pa_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=False

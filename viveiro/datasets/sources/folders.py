@@ -106,6 +106,7 @@ def open_tables(folder: Folder, work: Path, open_table: Callable[[Path, str], So
         renamed={new: old for source in sources for new, old in source.renamed.items()},
         size=sum(source.size for source in sources),
         position=lambda: sum(source.position() for source in sources),
+        findings=lambda: [finding for source in sources for finding in source.findings()],
         place=reader.place,
         ignored=folder.ignored,
     )

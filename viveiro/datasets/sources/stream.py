@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from viveiro.datasets.encodings import Encoding
-from viveiro.datasets.types import Dropped
+from viveiro.datasets.types import Dropped, Finding
 
 BLOCK_BYTES: Final = 16 * 2**20
 """A row longer than this is taken for an unclosed quote or a file without line ends."""
@@ -49,6 +49,8 @@ class Source:
     """Bytes."""
     position: Callable[[], int] = lambda: 0
     """Bytes read so far."""
+    findings: Callable[[], list[Finding]] = list
+    """About how the file is written, as far as it has been read."""
     place: Callable[[int], Place] = lambda number: ("", number)
     ignored: tuple[str, ...] = ()
     """Files of a folder that hold no rows."""
