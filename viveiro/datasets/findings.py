@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from viveiro.datasets.roles import is_header
 from viveiro.datasets.types import (
     FEWEST_ROWS_PER_CLASS,
     MAX_CLASSES,
@@ -31,6 +32,8 @@ MUCH_EMPTY: Final = 0.05
 LONG_SHARE: Final = 0.01
 """Of texts that the model would cut, before it is a warning."""
 SHOWN: Final = 5
+SHOWN_CHARACTERS: Final = 40
+"""Of a cell."""
 _LEFT_OUT: Final[Mapping[str, Sentence]] = {
     DropReason.MALFORMED: Sentence("they could not be read as rows. Mend them in the file, then import it again"),
     DropReason.EMPTY_TEXT: Sentence("they have no text. If that surprises you, choose another column of texts"),
@@ -101,6 +104,19 @@ def findings_of_upload(
             "few_rows",
             "There are only {rows} rows, so scores will be uncertain. With a few hundred they become firm.",
             rows=seen.rows,
+        )
+
+
+def findings_of_header(names: Sequence[str], label: str | None, classes: Sequence[str], name: str) -> Iterator[Finding]:
+    """For a table whose first line is taken for its header because that form has no other."""
+    if not is_header(names, label, classes):
+        yield Finding(
+            "warning",
+            "no_header",
+            "The first line of {name} looks like a row, and is taken for the names of the columns: {cells}. If it is a row, add "
+            "a line above it that names them, such as text,label, then import the file again.",
+            name=name,
+            cells=_listed([cell[:SHOWN_CHARACTERS] for cell in names]),
         )
 
 

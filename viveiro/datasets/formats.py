@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ FEW_LINES: Final = 6
 """So many lines of a text do not look like rows by chance."""
 ROWS_AMONG_LINES: Final = 0.9
 """Share of lines that look like rows from which all of them are."""
+_SEP_LINE: Final = re.compile(rf"sep=([{re.escape(DELIMITERS)}])\r?\n", re.IGNORECASE)
 _BINARY: Final = {
     b"PK\x03\x04": Sentence("a zip archive"),
     b"PK\x05\x06": Sentence("an empty zip archive"),
@@ -59,6 +61,10 @@ class Csv:
     """Columns whose name was blank or taken: the name they got, and what the header says."""
     has_quoting: bool = True
     """Whether quotes enclose fields. Else they are characters like any other."""
+    has_blanks: bool = False
+    """Whether a blank stands between a delimiter and the quote behind it."""
+    has_sep_line: bool = False
+    """Whether a line above the header tells Excel the delimiter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +118,10 @@ def sniff(path: Path, name: str, most_bytes: int | None = None) -> FileFormat:
 
 
 def guess_delimiter(sample: str, *, whole: bool) -> str:
-    """The character that cuts most rows into as many fields as the header has. A table of one column has none: ','."""
+    """The character that cuts most rows into as many fields as the header has; of equals the one with fewer blanks behind it. A
+    table of one column has none: ','."""
     scores = {delimiter: _consistency(sample, delimiter, whole=whole) for delimiter in DELIMITERS}
-    best = max(DELIMITERS, key=lambda delimiter: scores[delimiter])
+    best = max(DELIMITERS, key=lambda delimiter: (scores[delimiter], -sample.count(f"{delimiter} ")))
     return best if scores[best] > (0.0, 0) else ","
 
 
@@ -131,8 +138,12 @@ def unique_names(header: Iterable[str]) -> tuple[str, ...]:
 
 
 def _csv_format(sample: str, encoding: Encoding, name: str, *, whole: bool) -> Csv:
-    delimiter = guess_delimiter(sample, whole=whole)
-    header = _rows(sample, delimiter)[0]
+    sep_line = _SEP_LINE.match(sample)
+    if sep_line:
+        sample = sample[sep_line.end() :]
+    delimiter = sep_line[1] if sep_line else guess_delimiter(sample, whole=whole)
+    has_blanks = _has_blanks(sample, delimiter)
+    header = _rows(sample, delimiter, skip_blanks=has_blanks)[0]
     if len(header) > MOST_COLUMNS:
         raise UnreadableFile(
             "The first line of {name} has {columns} fields, and a table may have {most} columns. "
@@ -142,8 +153,15 @@ def _csv_format(sample: str, encoding: Encoding, name: str, *, whole: bool) -> C
             most=MOST_COLUMNS,
         )
     names = unique_names(header)
-    renamed = {new: old.strip() for new, old in zip(names, header, strict=True) if new != old.strip()}
-    return Csv(encoding, delimiter, names, renamed, has_quoting=not _ties_rows(sample, delimiter, whole=whole))
+    return Csv(
+        encoding,
+        delimiter,
+        names,
+        renamed={new: old.strip() for new, old in zip(names, header, strict=True) if new != old.strip()},
+        has_quoting=has_blanks or not _ties_rows(sample, delimiter, whole=whole),
+        has_blanks=has_blanks,
+        has_sep_line=sep_line is not None,
+    )
 
 
 def _refuse_binary(path: Path, head: bytes, name: str) -> None:
@@ -198,7 +216,10 @@ def _is_json_object(line: str) -> bool:
 
 def _consistency(sample: str, delimiter: str, *, whole: bool) -> tuple[float, int]:
     """Share of rows as wide as the header, then that width. A header of one field scores nothing."""
-    rows = _rows(sample, delimiter)
+    return max(_consistency_of(_rows(sample, delimiter, skip_blanks=skip), whole=whole) for skip in (False, True))
+
+
+def _consistency_of(rows: list[list[str]], *, whole: bool) -> tuple[float, int]:
     if not whole and len(rows) > 1:
         rows.pop()  # the sample's end may have cut it
     width = len(rows[0])
@@ -254,8 +275,14 @@ def _is_well_quoted(lines: Sequence[str], delimiter: str) -> bool:
         return False
 
 
-def _rows(sample: str, delimiter: str, limit: int = 500) -> list[list[str]]:
-    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+def _has_blanks(sample: str, delimiter: str) -> bool:
+    """Whether most rows have a quote that a blank keeps from being one."""
+    rows = _rows(sample, delimiter)[1:]
+    return 2 * sum(any(cell.lstrip(" ").startswith('"') and cell[0] == " " for cell in row) for row in rows) > len(rows)
+
+
+def _rows(sample: str, delimiter: str, *, skip_blanks: bool = False, limit: int = 500) -> list[list[str]]:
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, skipinitialspace=skip_blanks)
     return [row for row, _ in zip(_readable(reader), range(limit), strict=False)] or [[sample.strip()]]
 
 

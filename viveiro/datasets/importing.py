@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from viveiro.datasets.cards import dataset_card
 from viveiro.datasets.encodings import Encoding
 from viveiro.datasets.features import with_features
-from viveiro.datasets.findings import findings_of_import
+from viveiro.datasets.findings import findings_of_header, findings_of_import
 from viveiro.datasets.fingerprints import fingerprints
 from viveiro.datasets.labels import Codes, LabelCoder, Labels
 from viveiro.datasets.profile import Profiler, arrow_type, typed
@@ -33,6 +33,7 @@ from viveiro.datasets.types import (
     ColumnType,
     Dropped,
     DropReason,
+    Finding,
     ImportOptions,
     Progress,
     Roles,
@@ -153,7 +154,10 @@ def import_table(
         schema, classes = _write(staged, folder, roles, index, splits, progress)
         staged.path.unlink()
         report = _report(source, staged, roles, separator, index, splits, options)
-        findings = [*findings_of_import(report.to_json(), options.file_name), *source.findings()]
+        findings = [
+            *findings_of_import(report.to_json(), options.file_name),
+            *findings_of_source(source, roles.label, report.classes, options.file_name),
+        ]
         content = {**report.to_json(), "findings": [finding.to_json() for finding in findings]}
         (folder / REPORT_FILE).write_text(json.dumps(content, ensure_ascii=False, indent=2))
         (folder / "README.md").write_text(dataset_card(options.file_name, report, schema, classes, folder / "data"))
@@ -230,6 +234,13 @@ def require_readable(rows: int, source: Source, name: str) -> None:
         )
     if not rows:
         raise UnreadableFile("{name} has a header and no rows. Add rows below it.", name=name)
+
+
+def findings_of_source(source: Source, label: str | None, classes: Sequence[str], name: str) -> Iterator[Finding]:
+    """About how the file is written."""
+    if source.textual and not source.roles:
+        yield from findings_of_header(source.schema.names, label, classes, name)
+    yield from source.findings()
 
 
 def roles_in(profiles: Sequence[ColumnProfile], source: Source, options: ImportOptions) -> Roles:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from viveiro.datasets.cells import cells, is_list
 from viveiro.datasets.findings import findings_of_upload, in_order
 from viveiro.datasets.formats import Archive, Csv, FileFormat, JsonArray, JsonLines, Parquet, sniff
-from viveiro.datasets.importing import require_readable, roles_in, separator_in
+from viveiro.datasets.importing import findings_of_source, require_readable, roles_in, separator_in
 from viveiro.datasets.labels import LabelCoder
 from viveiro.datasets.profile import Profiler, trimmed_text
 from viveiro.datasets.sources import Source, open_form
@@ -107,10 +107,13 @@ def inspect_file(path: Path, options: ImportOptions, work: Path) -> Inspection:
         findings=(),
     )
     encoding = {"name": source.encoding.name, "replaced": source.encoding.replaced} if source.encoding else {}
-    findings = findings_of_upload(
-        replace(seen, classes=tuple(classes)), source.dropped, encoding, source.renamed, source.ignored
-    )
-    return replace(seen, findings=tuple(in_order([*findings, *source.findings()])))
+    findings = [
+        *findings_of_upload(
+            replace(seen, classes=tuple(classes)), source.dropped, encoding, source.renamed, source.ignored
+        ),
+        *findings_of_source(source, roles.label, [each.value for each in classes], options.file_name),
+    ]
+    return replace(seen, findings=tuple(in_order(findings)))
 
 
 def _read(path: Path, form: FileFormat, source: Source, limit: int | None) -> tuple[_Head, int, bool]:

@@ -83,11 +83,19 @@ def _in_split(parts: Parts) -> TextPlace | None:
 
 def _below_common_folder(paths: Sequence[Parts]) -> Iterator[Parts]:
     depth = 0
-    while paths and all(len(path) > depth + 2 and path[depth] == paths[0][depth] for path in paths):
-        if paths[0][depth].lower() in SPLIT_WORDS:
-            break
+    while _is_common(paths, depth):
         depth += 1
-    return (path[depth:] for path in paths)
+    return (path[min(depth, len(path) - 1) :] for path in paths)
+
+
+def _is_common(paths: Sequence[Parts], depth: int) -> bool:
+    """Whether one folder holds all folders of that depth. A file beside them, or in it beside several, is a README."""
+    inside = [path for path in paths if len(path) > depth + 1]
+    folders = {path[depth] for path in inside}
+    if len(folders) != 1 or folders.pop().lower() in SPLIT_WORDS:
+        return False
+    below = [path for path in inside if len(path) > depth + 2]
+    return below == inside or len({path[depth + 1] for path in below}) > 1
 
 
 def _is_hidden(parts: Parts) -> bool:

@@ -47,6 +47,9 @@ _TEXT_NAMES: Final = {
     *("utterance", "question", "body", "tweet", "texto", "textos", "frase", "conteudo", "conteúdo", "mensagem"),
     *("comentario", "comentário", "descricao", "descrição", "documento", "pergunta"),
 }
+_NUMBER: Final = re.compile(r"-?\d+([.,]\d+)?")
+_LONGEST_NAME: Final = 100
+"""In characters: so long are questions of a form, and hardly anything else that names a column."""
 _SHORTEST_TEXT: Final = 12
 """Mean characters under which a column of free strings is taken for codes."""
 _VARIED: Final = 0.3
@@ -84,6 +87,17 @@ def choose_roles(
     others = [profile for profile in texts[len(first) :] if _is_varied(profile)]
     guessed = [profile.name for profile in (*first, *others)]
     return Roles(tuple(guessed if text is None else (text, *guessed)), label)
+
+
+def is_header(names: Sequence[str], label: str | None, classes: Sequence[str]) -> bool:
+    """Whether the first line of a table names its columns, as far as these names tell. Else it looks like one more row."""
+    if any(name.lower() in _TEXT_NAMES or name.lower() in _LABEL_NAMES for name in names):
+        return True
+    named = [name for name in names if name != "column_1"]
+    if named == [str(position) for position in range(len(named))]:
+        return True  # as pandas writes columns without names, its index before them
+    is_number = any(_NUMBER.fullmatch(name) for name in names)
+    return not is_number and label not in classes and max(map(len, names)) <= _LONGEST_NAME
 
 
 def _guess_label(profiles: Sequence[ColumnProfile]) -> str | None:

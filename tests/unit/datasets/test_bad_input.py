@@ -75,6 +75,26 @@ class TestHeaders:
         findings = json.loads((folder / "viveiro_import.json").read_text())["findings"]
         assert [finding["code"] for finding in findings] == ["column_renamed", "column_named"]
 
+    @pytest.mark.parametrize(
+        "row",
+        ["{label}\t{text}", "{number}\t{text}\t{label}", "{number}.5\t{text}", "{text}" + " and more" * 20 + "\tx"],
+    )
+    def test_a_first_row_in_their_place_is_said(self, row: str, tmp_path: Path) -> None:
+        lines = [row.format(number=number, text=text, label=label) for number, (text, label) in enumerate(rows(30))]
+        _, folder = import_bytes("\n".join(lines).encode(), tmp_path, unlabelled="{label}" not in row)
+        finding = json.loads((folder / "viveiro_import.json").read_text())["findings"][0]
+        assert (finding["code"], finding["severity"]) == ("no_header", "warning")
+        assert "add a line above it" in finding["message"]
+
+    @pytest.mark.parametrize(
+        "header", ["text\tlabel", "sms\tclass", "0\t1", "\t0", "Does the machine run?\tspam", "2019\tlabel"]
+    )
+    def test_what_names_columns_is_no_row(self, header: str, tmp_path: Path) -> None:
+        table = csv_text(rows(30), delimiter="\t", header=header)
+        _, folder = import_bytes(table.encode(), tmp_path, unlabelled=True)
+        findings = json.loads((folder / "viveiro_import.json").read_text())["findings"]
+        assert "no_header" not in [finding["code"] for finding in findings]
+
     def test_fifty_columns_are_kept(self, tmp_path: Path) -> None:
         extra = ",".join(f"c{number}" for number in range(48))
         table = f"text,label,{extra}\n" + "".join(f"{text},{label},{','.join('1' * 48)}\n" for text, label in rows(30))

@@ -55,6 +55,10 @@ class TestLayouts:
             (["train/pos/1.txt", "train/neg/1.txt"], [TextPlace("train", "pos"), TextPlace("train", "neg")]),
             (["train/pos/1.txt", "readme.txt"], [TextPlace("train", "pos"), None]),
             (["news/sport/old/1.txt", "news/art/2.txt"], [TextPlace(None, "sport"), TextPlace(None, "art")]),
+            (["a/pos/1.txt", "a/neg/2.txt", "README.md"], [TextPlace(None, "pos"), TextPlace(None, "neg"), None]),
+            (["a/pos/1.txt", "a/neg/2.txt", "a/README.md"], [TextPlace(None, "pos"), TextPlace(None, "neg"), None]),
+            (["a/1.txt", "a/2.txt", "a/more/3.txt"], [TextPlace(None, "a")] * 3),
+            (["a/train/pos/1.txt", "README.md"], [TextPlace("train", "pos"), None]),
             (["1.txt", "2.txt"], [None, None]),
             (["train/1.txt", "test/2.txt"], [None, None]),  # splits, and no label anywhere
         ],

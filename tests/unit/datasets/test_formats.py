@@ -53,6 +53,14 @@ class TestDelimiter:
     def test_a_table_of_one_column_has_none(self) -> None:
         assert guess_delimiter("text\nfirst\nsecond\n", whole=True) == ","
 
+    def test_where_two_cut_alike_the_comma_of_sentences_is_none(self) -> None:
+        assert guess_delimiter('good;"a text, and more"\n' * 5, whole=True) == ";"
+
+    def test_excels_line_above_the_header_tells_it(self, tmp_path: Path) -> None:
+        found = sniffed(b"\xef\xbb\xbfsep=|\r\ntext;a|label;b\r\none;two|x\r\n", tmp_path)
+        assert isinstance(found, Csv)
+        assert (found.delimiter, found.names) == ("|", ("text;a", "label;b"))
+
     def test_a_field_that_spans_lines_is_one_field(self) -> None:
         assert guess_delimiter('text;label\n"a, b,\nc, d";x\n"e,\nf";y\n', whole=True) == ";"
 

@@ -198,6 +198,24 @@ class TestHostileCsv:
         assert sum(report.rows.values()) == 10_000 - lost
         assert "rows_in_texts" in found_by_import(folder)
 
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+    def test_excels_line_above_the_header_is_no_row(self, encoding: str, tmp_path: Path) -> None:
+        table = "sep=;\r\n" + csv_text(rows(20), delimiter=";", header="descrição{}label").replace("\n", "\r\n")
+        report, _ = import_bytes(table.encode(encoding), tmp_path)
+        assert report.classes == ("class-0", "class-1")
+        assert report.roles.texts == ("descrição",)
+        assert sum(report.rows.values()) == 20
+
+    @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+    def test_blanks_before_quotes_are_no_part_of_fields(self, line_end: str, tmp_path: Path) -> None:
+        hostile = [(f'say, "{number}"\n, "then", stop', label) for number, (_, label) in enumerate(rows(20))]
+        lines = ["text, n,  label"]
+        lines += [f"{json.dumps(text)}, {number},  {json.dumps(label)}" for number, (text, label) in enumerate(hostile)]
+        table = line_end.join(lines).replace('\\"', '""').replace("\\n", "\n")
+        report, folder = import_bytes(table.encode(), tmp_path)
+        assert report.classes == ("class-0", "class-1")
+        assert {str(row["text"]) for row in read(folder)} == {text for text, _ in hostile}
+
     @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
     def test_any_line_end(self, line_end: str, tmp_path: Path) -> None:
         report, _ = import_bytes(csv_text(rows(20)).replace("\n", line_end).encode(), tmp_path)

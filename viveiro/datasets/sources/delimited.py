@@ -1,8 +1,9 @@
 """CSV and its kin, parsed by Arrow."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -49,8 +50,11 @@ class _Reader:
         # The header is read as a row and cut off: pyarrow's own skipping counts blank lines as rows.
         header_rows, read = 1, 0
         with text:
+            if self._form.has_sep_line:
+                text.readline()
+            rows_of = _WithoutBlanks(text, self._form.delimiter) if self._form.has_blanks else text
             try:
-                for read_rows in _csv_reader(text, self._form, self._reject):
+                for read_rows in _csv_reader(rows_of, self._form, self._reject):
                     self.position = file.tell()
                     rows = read_rows.slice(header_rows)
                     header_rows, read = 0, read + rows.num_rows
@@ -119,11 +123,41 @@ class _Reader:
         )
 
 
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _WithoutBlanks:
+    """A table without the blanks between a delimiter and a quote: behind them, Arrow takes the quote for a character."""
+
+    def __init__(self, text: BinaryIO, delimiter: str) -> None:
+        self._text = text
+        self._quoted = re.compile(rb'(\A|[%b\r\n]) *("(?:[^"]+|"")*("?))' % re.escape(delimiter.encode()))
+        self._is_open = False
+        self._ready = bytearray()
+
+    def read(self, size: int, /) -> bytes:
+        while len(self._ready) < size and (line := self._text.readline(BLOCK_BYTES)):
+            self._ready += self._without_blanks(line)
+        part = bytes(self._ready[:size])
+        del self._ready[:size]
+        return part
+
+    def _without_blanks(self, line: bytes) -> bytes:
+        if self._is_open:  # what goes on within quotes is looked at as if they began here
+            return self._quoted.sub(self._closed_up, b'"' + line)[1:]
+        return self._quoted.sub(self._closed_up, line) if b'"' in line else line
+
+    def _closed_up(self, found: re.Match[bytes]) -> bytes:
+        self._is_open = not found[3]
+        return found[1] + found[2]
+
+
 class _Blocks:
     """What Arrow reads from. It reads 32 blocks ahead and wants the end of a row in each, so these are small until a row is
     large."""
 
-    def __init__(self, file: BinaryIO, *, has_quoting: bool) -> None:
+    def __init__(self, file: _Readable, *, has_quoting: bool) -> None:
         self._file = file
         self._has_quoting = has_quoting
         self._is_quoted = False
@@ -165,7 +199,7 @@ class _Blocks:
         return self._has_quoting and block.count(b'"', start, end) % 2 == 1
 
 
-def _csv_reader(text: BinaryIO, form: Csv, reject: Callable[[Any], str]) -> Any:
+def _csv_reader(text: _Readable, form: Csv, reject: Callable[[Any], str]) -> Any:
     names = list(form.names)
     return pa_csv.open_csv(
         _Blocks(text, has_quoting=form.has_quoting),
