@@ -12,7 +12,7 @@ from viveiro.datasets.findings import findings_of_check, in_order
 from viveiro.datasets.fingerprints import fingerprints
 from viveiro.datasets.labels import Codes, LabelCoder, Labels
 from viveiro.datasets.near_duplicates import THRESHOLD, signatures, similar_pairs
-from viveiro.datasets.profile import trimmed_text
+from viveiro.datasets.profile import require_values, trimmed_text
 from viveiro.datasets.reading import OpenDataset
 from viveiro.datasets.splits import Ints, Mask, Rows, first_of_equals
 from viveiro.datasets.types import CheckReport, Finding, NearDuplicates, Progress, TokenLengths
@@ -111,6 +111,8 @@ def check_dataset(
 def _read(dataset: OpenDataset, text: str | None, label: str | None, progress: Progress) -> _Index:
     columns = [name for name in (text, label) if name is not None]
     coder = LabelCoder(dataset.plain_field(label) if label else None)
+    if text is not None:
+        require_values(dataset.plain_field(text))
     parts: list[tuple[Rows, Ints, Codes, Rows]] = [(_no(np.int8), _no(np.int64), _no(np.int32), _no(np.int32))]
     total, done = sum(map(dataset.rows, dataset.files)), 0
     for position, split in enumerate(dataset.files):

@@ -23,6 +23,8 @@ FEW_LINES: Final = 6
 ROWS_AMONG_LINES: Final = 0.9
 """Share of lines that look like rows from which all of them are."""
 _SEP_LINE: Final = re.compile(rf"sep=([{re.escape(DELIMITERS)}])\r?\n", re.IGNORECASE)
+_BY_COLUMN: Final = re.compile(r'\s*\{\s*("[^"]*"\s*:\s*\{\s*"\d+"|"\d+"\s*:\s*\{\s*"[^"]*")\s*:')
+"""How an object begins that holds rows by number in columns, or columns in rows by number."""
 _BINARY: Final = {
     b"PK\x03\x04": Sentence("a zip archive"),
     b"PK\x05\x06": Sentence("an empty zip archive"),
@@ -189,6 +191,12 @@ def _kind_of_zip(path: Path) -> Sentence:
 
 
 def _json_format(sample: str, encoding: Encoding, name: str, *, whole: bool) -> FileFormat:
+    if _BY_COLUMN.match(sample) and not _mostly_objects(sample):
+        raise UnreadableFile(
+            "{name} holds its whole table in one object, as pandas writes JSON by default. Write one object a row: "
+            'to_json(…, orient="records", lines=True).',
+            name=name,
+        )
     first = next(line for line in sample.splitlines() if line.strip())
     is_cut = not whole and "\n" not in sample.lstrip()
     if first.lstrip().startswith("{") and (is_cut or _is_json_object(first) or _mostly_objects(sample)):

@@ -19,7 +19,7 @@ from viveiro.datasets.features import with_features
 from viveiro.datasets.findings import findings_of_header, findings_of_import
 from viveiro.datasets.fingerprints import fingerprints
 from viveiro.datasets.labels import Codes, LabelCoder, Labels
-from viveiro.datasets.profile import Profiler, arrow_type, typed
+from viveiro.datasets.profile import Profiler, arrow_type, require_values, typed
 from viveiro.datasets.roles import choose_roles
 from viveiro.datasets.sources import Source, open_source
 from viveiro.datasets.splits import Ints, Mask, Rows, commoner, linked_groups, repeated, split_groups
@@ -184,7 +184,7 @@ def require_learnable(index: "_Index", roles: Roles, name: str) -> None:
             "Name another column (--label-column …), or keep the table without labels (--unlabelled).",
             label=roles.label,
             name=name,
-            only=", ".join(classes),
+            only=", ".join(classes)[:100],
         )
     if int((index.labels.rows_by_class(codes) >= FEWEST_ROWS_PER_CLASS).sum()) < 2:
         raise UnusableData(
@@ -244,14 +244,18 @@ def findings_of_source(source: Source, label: str | None, classes: Sequence[str]
 
 
 def roles_in(profiles: Sequence[ColumnProfile], source: Source, options: ImportOptions) -> Roles:
-    """As the owner said, as the form itself says, else guessed. Raises as `choose_roles` does."""
-    return choose_roles(
+    """As the owner said, as the form itself says, else guessed. Raises as `choose_roles` does, and UnusableData for a text column
+    that holds lists."""
+    roles = choose_roles(
         profiles,
         text=options.text_column or source.roles.get("text"),
         label=options.label_column or (None if options.unlabelled else source.roles.get("label")),
         separator=options.label_separator,
         unlabelled=options.unlabelled,
     )
+    for name in roles.texts:
+        require_values(source.schema.field(name))
+    return roles
 
 
 def separator_in(profiles: Sequence[ColumnProfile], roles: Roles, options: ImportOptions) -> str | None:

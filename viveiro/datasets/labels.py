@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from viveiro.datasets.profile import label_text
+from viveiro.datasets.cells import is_list
+from viveiro.datasets.profile import label_text, require_values
 from viveiro.datasets.separators import names_in
 from viveiro.datasets.splits import Ints, Rows
 
@@ -62,10 +63,16 @@ class LabelCoder:
 
     Args:
         separator: what stands between several labels in one text.
+
+    Raises:
+        UnusableData: the column holds objects.
     """
 
     def __init__(self, column: pa.Field | None, separator: str | None = None) -> None:
-        self.multi = separator is not None or (column is not None and pa.types.is_list(column.type))
+        has_lists = column is not None and is_list(column.type)
+        if column is not None:
+            require_values(column.with_type(column.type.value_type) if has_lists else column)
+        self.multi = separator is not None or has_lists
         self._labelled = column is not None
         self._separator = separator
         self._codes: dict[Any, int] = {}
@@ -75,7 +82,8 @@ class LabelCoder:
         if column is None:
             return np.zeros(rows, dtype=np.int32)
         if self.multi:
-            return np.fromiter((self._code_of_several(value) for value in column.to_pylist()), np.int32, rows)
+            values = column if is_list(column.type) else label_text(column)
+            return np.fromiter((self._code_of_several(value) for value in values.to_pylist()), np.int32, rows)
         coded = label_text(column).dictionary_encode()
         lookup = [self._code(name) for name in coded.dictionary.to_pylist()]
         indices = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from viveiro.datasets.separators import MISSING_LABELS, evident_separator
 from viveiro.datasets.types import MAX_CLASSES, ColumnProfile, ColumnType
+from viveiro.errors import UnusableData
 
 # No leading zeros, no more digits than a number holds: 00123 and a 20-digit code would come back changed.
 _INTEGER: Final = r"^-?(0|[1-9]\d{0,17})$"
@@ -26,6 +27,16 @@ def trimmed_text(values: pa.Array) -> pa.Array:
             values = pc.cast(values, pa.int64())
     text = pc.utf8_trim_whitespace(values.cast(pa.string()))
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def require_values(column: pa.Field) -> None:
+    """Refuse a column with more than one value a row: it cannot be read as texts."""
+    if pa.types.is_nested(column.type):
+        raise UnusableData(
+            "Column {column!r} holds {type}, not one value a row. Choose another column, or write its values as texts.",
+            column=column.name,
+            type=column.type,
+        )
 
 
 def label_text(values: pa.Array) -> pa.Array:

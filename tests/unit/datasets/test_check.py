@@ -16,6 +16,7 @@ from viveiro.datasets.check import Tokens, check_dataset
 from viveiro.datasets.columns import choose_columns
 from viveiro.datasets.reading import OpenDataset
 from viveiro.datasets.types import CheckReport, Finding
+from viveiro.errors import UnusableData
 from viveiro.locale import Sentence
 
 
@@ -110,6 +111,11 @@ class TestLabels:
     def test_columns_that_nothing_learns_from_are_named(self, house: House, tmp_path: Path) -> None:
         dataset = uploaded(house, tmp_path, train={**table(different_texts(20)), "machine": ["press"] * 20})
         assert "machine" in str(finding(checked(dataset), "unused_columns").sentence)
+
+    def test_lists_are_no_texts(self, house: House, tmp_path: Path) -> None:
+        dataset = uploaded(house, tmp_path, train={**table(different_texts(30)), "words": [["a", "b"]] * 30})
+        with pytest.raises(UnusableData, match="Column 'words' holds list"):
+            check_dataset(dataset, "words", "label", None, lambda _fields: None)
 
 
 class TestNearDuplicates:

@@ -24,6 +24,16 @@ def read(folder: Path) -> list[dict[str, object]]:
     return [row for table in tables for row in table.to_pylist()]
 
 
+def columns(count: int) -> dict[str, list[str]]:
+    return {"text": [text for text, _ in rows(count)], "label": [label for _, label in rows(count)]}
+
+
+def parquet(table: pa.Table) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+    return stream.getvalue()
+
+
 def texts_by_split(folder: Path) -> dict[str, set[str]]:
     return {
         split: set(
@@ -282,8 +292,56 @@ class TestOtherForms:
         with pytest.raises(UnreadableFile, match="push_to_hub"):
             import_bytes((tmp_path / "n.parquet").read_bytes(), tmp_path)
 
+    @pytest.mark.parametrize(
+        "kind",
+        [pa.binary(), pa.large_binary(), pa.binary(2), pa.list_(pa.binary()), pa.dictionary(pa.int8(), pa.binary())],
+    )
+    def test_bytes_are_named_though_nobody_asks_for_their_column(self, kind: pa.DataType, tmp_path: Path) -> None:
+        values = [[b"\xff\xfe"] if pa.types.is_list(kind) else b"\xff\xfe"] * 20
+        table = pa.table({**columns(20), "img": pa.array(values, kind)})
+        with pytest.raises(UnreadableFile, match=r"Column 'img' of p\.parquet holds .*binary"):
+            import_bytes(parquet(table), tmp_path, name="p.parquet")
+
+    def test_two_columns_of_one_name_in_parquet(self, tmp_path: Path) -> None:
+        texts, labels = columns(20).values()
+        table = pa.table([texts, labels, labels], names=["text", "label", "label"])
+        with pytest.raises(UnreadableFile, match=r"Two columns of p\.parquet are called 'label'"):
+            import_bytes(parquet(table), tmp_path, name="p.parquet")
+
+    def test_a_number_of_64_bits_without_a_sign_damages_no_file(self, tmp_path: Path) -> None:
+        table = pa.table({**columns(20), "hash": pa.array([2**64 - 1] * 20, pa.uint64())})
+        with pytest.raises(UnreadableFile, match="Column 'hash' holds a number that is too large"):
+            import_bytes(parquet(table), tmp_path, name="p.parquet")
+
+    @pytest.mark.parametrize("orient", ["columns", "index"])
+    @pytest.mark.parametrize("indent", [None, 2])
+    @pytest.mark.parametrize("count", [20, 20_000])
+    def test_the_json_that_pandas_writes_by_default(
+        self, orient: str, indent: int | None, count: int, tmp_path: Path
+    ) -> None:
+        by_row = {str(number): {"text": text, "label": label} for number, (text, label) in enumerate(rows(count))}
+        by_column = {name: {number: row[name] for number, row in by_row.items()} for name in ("text", "label")}
+        content = json.dumps(by_column if orient == "columns" else by_row, indent=indent)
+        with pytest.raises(UnreadableFile, match='orient="records", lines=True'):
+            import_bytes(content.encode(), tmp_path, name="t.json")
+
+    def test_lines_that_begin_alike_are_rows(self, tmp_path: Path) -> None:
+        lines = [json.dumps({"meta": {"0": 1}, "text": text, "label": label}) for text, label in rows(20)]
+        report, _ = import_bytes("\n".join(lines).encode(), tmp_path, name="t.jsonl")
+        assert sum(report.rows.values()) == 20
+
 
 class TestRefusals:
+    def test_lists_where_texts_are_wanted(self, tmp_path: Path) -> None:
+        lines = [json.dumps({"words": text.split(), "label": label}) for text, label in rows(20)]
+        with pytest.raises(UnusableData, match=r"Column 'words' holds list<.*>, not one value a row"):
+            import_bytes("\n".join(lines).encode(), tmp_path, name="t.jsonl", text="words")
+
+    def test_a_long_label_is_not_quoted_whole(self, tmp_path: Path) -> None:
+        with pytest.raises(UnusableData, match="one class only") as refusal:
+            import_bytes(csv_text([(text, "x" * 10_000) for text, _ in rows(20)]).encode(), tmp_path)
+        assert len(str(refusal.value)) < 400
+
     def test_three_rows(self, tmp_path: Path) -> None:
         with pytest.raises(UnusableData, match="3 usable rows"):
             import_bytes(csv_text(rows(3)).encode(), tmp_path)

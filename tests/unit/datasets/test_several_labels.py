@@ -107,6 +107,11 @@ class TestDelimitedCells:
             assert report.classes == expected
             assert report.multi_label == bool(separator)
 
+    def test_numbers_are_labels_of_one_part_whatever_separates_others(self, tmp_path: Path) -> None:
+        lines = [json.dumps({"text": text, "label": number % 2}) for number, (text, _) in enumerate(rows(30))]
+        report, _ = import_bytes("\n".join(lines).encode(), tmp_path, name="t.jsonl", label="label", separator=";")
+        assert (report.classes, report.multi_label) == (("0", "1"), True)
+
     def test_a_thousand_combinations_of_a_few_labels_are_labels(self, tmp_path: Path) -> None:
         generator = np.random.default_rng(0)
         names = [f"tag{number}" for number in range(30)]
@@ -157,6 +162,17 @@ class TestReadRows:
 
 
 class TestLabelCoder:
+    @pytest.mark.parametrize("kind", [pa.large_list(pa.large_string()), pa.list_(pa.string(), 2)])
+    def test_lists_of_any_layout_are_lists(self, kind: pa.DataType) -> None:
+        coder = LabelCoder(pa.field("tags", kind))
+        assert coder.add(pa.array([["a", "b"], ["b", "a"], None], kind), 3).tolist() == [0, 0, -1]
+        assert coder.finish().classes == ("a", "b")
+
+    @pytest.mark.parametrize("kind", [pa.struct({"a": pa.int64()}), pa.list_(pa.struct({"a": pa.int64()}))])
+    def test_objects_are_no_labels(self, kind: pa.DataType) -> None:
+        with pytest.raises(UnusableData, match="Column 'tags' holds struct"):
+            LabelCoder(pa.field("tags", kind))
+
     def test_codes_stand_for_sets_of_classes(self) -> None:
         column = pa.array([["b", "a"], None, ["a", "b", "nan"], []], pa.list_(pa.string()))
         coder = LabelCoder(pa.field("tags", column.type))

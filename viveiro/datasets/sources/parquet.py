@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from viveiro.datasets.cells import is_binary, is_list
 from viveiro.datasets.features import class_names, decode_class_labels, plain_type
 from viveiro.datasets.sources.stream import BATCH_BYTES, BATCH_ROWS, Batch, Source
 from viveiro.errors import UnreadableFile
@@ -46,7 +47,7 @@ class _Reader:
         columns = [
             decode_class_labels(batch.column(field.name), names[field.name])
             if field.name in names
-            else _cast(batch.column(field.name), field.type)
+            else _cast(batch.column(field.name), field)
             for field in self.schema
         ]
         return pa.record_batch(columns, schema=self.schema)
@@ -74,20 +75,38 @@ def _damaged(name: str, error: Exception) -> UnreadableFile:
 
 def _schema(file: pq.ParquetFile, name: str) -> pa.Schema:
     schema = pa.schema([(field.name, plain_type(field, file.schema_arrow)) for field in file.schema_arrow])
-    for field in schema:
+    for field, stored in zip(schema, file.schema_arrow, strict=True):
+        if schema.names.count(field.name) > 1:
+            raise UnreadableFile(
+                "Two columns of {name} are called {column!r}. Give each its own name, then import it again.",
+                name=name,
+                column=field.name,
+            )
         is_list_of_strings = field.type == pa.list_(pa.string())
-        if (pa.types.is_nested(field.type) and not is_list_of_strings) or pa.types.is_binary(field.type):
+        if (pa.types.is_nested(field.type) and not is_list_of_strings) or is_binary(_value_type(stored.type)):
             raise UnreadableFile(
                 "Column {column!r} of {name} holds {type}; what can be imported are texts, numbers, booleans, dates and "
                 "lists of texts. A dataset of any form can be uploaded with datasets.Dataset.push_to_hub.",
                 column=field.name,
                 name=name,
-                type=field.type,
+                type=stored.type,
             )
     return schema
 
 
-def _cast(column: pa.Array, wanted: pa.DataType) -> Any:
-    if pa.types.is_string(wanted) and pa.types.is_dictionary(column.type):
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    """Of what lists, codes and named types are made."""
+    if is_list(kind) or pa.types.is_dictionary(kind):
+        return _value_type(kind.value_type)
+    return _value_type(kind.storage_type) if isinstance(kind, pa.BaseExtensionType) else kind
+
+
+def _cast(column: pa.Array, wanted: pa.Field) -> Any:
+    if pa.types.is_string(wanted.type) and pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    return pc.cast(column, wanted)
+    try:
+        return pc.cast(column, wanted.type)
+    except pa.ArrowInvalid:  # a whole number of 64 bits without a sign
+        raise UnreadableFile(
+            "Column {column!r} holds a number that is too large. Write it as a text.", column=wanted.name
+        ) from None
