@@ -64,6 +64,31 @@ class TestListColumns:
         assert sum(report.rows.values()) == 60
         assert report.dropped.counts == {"empty_label": 1}
 
+    @pytest.mark.parametrize("single", ["pump", 7])
+    def test_a_single_label_among_lists_is_a_list_of_one(self, single: str | int, tmp_path: Path) -> None:
+        tags = [single, [single], [single, "leak" if single == "pump" else 8], None, ""]
+        lines = [json.dumps({"text": text, "tags": tags[number % 5]}) for number, (text, _) in enumerate(rows(60))]
+        report, _ = import_bytes("\n".join(lines).encode(), tmp_path, name="t.jsonl", label="tags")
+        assert report.multi_label
+        assert report.classes == (("leak", "pump") if single == "pump" else ("7", "8"))
+        assert report.dropped.counts == {"empty_label": 24}
+
+    def test_a_null_in_a_list_is_no_label(self, tmp_path: Path) -> None:
+        table = [(text, [*tags, None] if number == 7 else tags) for number, (text, tags) in enumerate(tagged())]
+        lines = "\n".join(json.dumps({"text": text, "tags": tags}) for text, tags in table)
+        report, _ = import_bytes(lines.encode(), tmp_path, name="t.jsonl", label="tags")
+        assert report.classes == ("leak", "noise", "pump")
+
+    def test_a_list_among_texts_makes_no_list_of_them(self, tmp_path: Path) -> None:
+        lines = [
+            json.dumps({"text": f"{text}, and so do several others of them", "label": label})
+            for text, label in rows(30)
+        ]
+        lines.append(json.dumps({"text": ["one", "two"], "label": "class-0"}))
+        report, _ = import_bytes("\n".join(lines).encode(), tmp_path, name="t.jsonl")
+        assert report.roles.texts == ("text",)
+        assert sum(report.rows.values()) == 31
+
     def test_lists_that_are_no_labels_are_kept_as_they_are(self, tmp_path: Path) -> None:
         lines = [json.dumps({"text": text, "label": label, "words": text.split()}) for text, label in rows(30)]
         report, folder = import_bytes("\n".join(lines).encode(), tmp_path, name="t.jsonl")

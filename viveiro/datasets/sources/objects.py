@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from viveiro.datasets.encodings import open_as_utf8
 from viveiro.datasets.formats import JsonArray, JsonLines
+from viveiro.datasets.separators import LONGEST_LABEL, MISSING_LABELS
 from viveiro.datasets.sources.stream import BATCH_BYTES, BATCH_ROWS, BLOCK_BYTES, Batch, Source
 from viveiro.datasets.types import Dropped, DropReason
 from viveiro.errors import UnreadableFile
@@ -48,7 +49,8 @@ class _Reader:
         self.position = 0
 
     def schema(self) -> pa.Schema:
-        """Every key of any row, in order of appearance, with a type that holds all its values: strings when they differ."""
+        """Every key of any row, in order of appearance, with a type that holds all its values: strings when they differ, lists
+        when they are labels of which some rows have one and some several."""
         kinds: dict[str, set[type]] = {}
         for _, row, _ in self._rows():
             for key, value in (row or {}).items():
@@ -203,11 +205,16 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
+class _LongText(str):
+    """The kind of a text that is no label."""
+
+
 def _kind(value: Any) -> type:
     """`list` only for one of words or whole numbers, which can be the labels of a row."""
-    if isinstance(value, list) and not (_all_are(str, value) or _all_are(int, value)):
-        return dict
-    return type(value)
+    if isinstance(value, list):
+        items = [item for item in value if item is not None]
+        return list if _all_are(str, items) or _all_are(int, items) else dict
+    return _LongText if isinstance(value, str) and len(value) > LONGEST_LABEL else type(value)
 
 
 def _all_are(kind: type, values: list[Any]) -> bool:
@@ -219,7 +226,7 @@ def _arrow_type(kinds: set[type]) -> pa.DataType:
         return pa.bool_()
     if kinds == {int}:
         return pa.int64()
-    if kinds == {list}:
+    if list in kinds and kinds <= {list, str, int}:
         return pa.list_(pa.string())
     return pa.float64() if kinds and kinds <= {int, float} else pa.string()
 
@@ -233,7 +240,7 @@ def _column(values: list[Any], field: pa.Field) -> pa.Array:
     if pa.types.is_string(field.type):
         values = [value if value is None or isinstance(value, str) else _as_text(value) for value in values]
     elif pa.types.is_list(field.type):
-        values = [value if value is None else list(map(str, value)) for value in values]
+        values = [_as_list(value) for value in values]
     elif pa.types.is_floating(field.type):
         values = [value if value is None else float(value) for value in values]
     try:
@@ -242,6 +249,13 @@ def _column(values: list[Any], field: pa.Field) -> pa.Array:
         raise UnreadableFile(
             "Column {column!r} holds a number that is too large. Write it as a text.", column=field.name
         ) from None
+
+
+def _as_list(value: Any) -> list[str | None] | None:
+    """A single word stands for a list of one, and what means that a label is missing for none."""
+    if isinstance(value, list):
+        return [None if item is None else str(item) for item in value]
+    return None if value is None or str(value).strip() in MISSING_LABELS else [str(value)]
 
 
 def _as_text(value: Any) -> str:
