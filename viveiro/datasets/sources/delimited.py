@@ -92,7 +92,10 @@ class _Reader:
 
     def _look_for_rows(self, batch: Batch) -> None:
         for column in batch.rows.columns if self._form.has_quoting else ():
-            for position in np.flatnonzero(pc.count_substring(column, "\n").to_numpy() >= FEW_LINES).tolist():
+            line_ends, delimiters = _count(column, "\n"), _count(column, self._form.delimiter)
+            # Few texts have that many delimiters, so few are cut into lines.
+            enough = ROWS_AMONG_LINES * (line_ends - 1) * (len(self._form.names) - 1)
+            for position in np.flatnonzero((line_ends >= FEW_LINES) & (delimiters >= enough)).tolist():
                 if self._holds_rows(column[position].as_py()):
                     self._swallowing.append(int(batch.numbers[position]))
 
@@ -121,6 +124,11 @@ class _Reader:
             row=read,
             limit=BLOCK_BYTES // 2**20,
         )
+
+
+def _count(column: pa.Array, text: str) -> Numbers:
+    counts: Numbers = pc.count_substring(column, text).to_numpy(zero_copy_only=False)
+    return counts
 
 
 class _Readable(Protocol):
