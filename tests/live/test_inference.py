@@ -372,6 +372,10 @@ class TestTheCommandLine:
         answers = viveiro("predict", triage, "-", stdin="\n".join([CORPUS[0], "", CORPUS[1]]).encode()).splitlines()
         assert [answer.partition("\t")[0] in LABELS for answer in answers] == [True, False, True]
 
+    def test_a_line_whose_words_are_beyond_what_is_read_has_no_answer(self, viveiro, triage):
+        answers = viveiro("predict", triage, "-", stdin=f"{' ' * 200_000}the pump\n{CORPUS[0]}".encode()).splitlines()
+        assert [answer.partition("\t")[0] in LABELS for answer in answers] == [False, True]
+
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
     def test_lines_in_any_encoding(self, viveiro, triage, encoding):
         text = "a bomba perdeu pressão\n"

@@ -98,7 +98,7 @@ class _Model:
 
     def answers(self, texts: Sequence[str]) -> list[list[Row]]:
         """Labels for each text, likeliest first; none for a text without words."""
-        waiting = [place for place, text in enumerate(texts) if text.strip()]
+        waiting = [place for place, text in enumerate(texts) if _has_words(text)]
         answers: list[list[Row]] = [[] for _ in texts]
         while waiting:
             found = self._patiently(_fitting(texts[place] for place in waiting[: self._most_rows]))
@@ -157,6 +157,10 @@ def _cut(text: str) -> str:
     return text[:LONGEST_TEXT]
 
 
+def _has_words(text: str) -> bool:
+    return bool(_cut(text).strip())
+
+
 def _print_answer(answer: list[Any], *, as_json: bool) -> None:
     if as_json or any(not isinstance(candidate, dict) for candidate in answer):
         print_json(answer)
@@ -184,7 +188,12 @@ def _check_paths(file: Path, out: Path) -> None:
     """What can be known before a model is asked about thousands of rows."""
     from viveiro.datasets.formats import Archive, sniff
 
-    if not file.is_file() or isinstance(sniff(file, file.name), Archive):
+    try:
+        is_table = file.is_file() and not isinstance(sniff(file, file.name), Archive)
+    except OSError as error:
+        why = recognised(error.strerror or str(error))
+        raise UnusableTable("{file} cannot be read: {why}.", file=file, why=why) from error
+    if not is_table:
         raise UnusableTable("{file} is no file of rows. Name a CSV, JSON Lines or Parquet file.", file=file)
     with _writing(out):
         if out.exists() and not out.is_file():
@@ -241,7 +250,7 @@ def _write_rows(model: _Model, source: "Source", writer: Any, text_column: str |
         for row, answer in zip(rows, model.answers(texts), strict=True):
             writer.writerow([*(_as_text(row[name]) for name in names), *_fields(answer)])
         counts["rows"] += len(rows)
-        counts["empty"] += sum(not text.strip() for text in texts)
+        counts["empty"] += sum(not _has_words(text) for text in texts)
         _show_progress(counts["rows"])
     return counts
 

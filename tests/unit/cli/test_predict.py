@@ -50,6 +50,10 @@ class TestTheFileThatIsRead:
         assert "would overwrite the file" in refused("--file", unfinished, "--out", tmp_path / "out.csv")
         assert unfinished.read_text() == "text\nthe pump\n"
 
+    @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that nobody can read is made by Linux")
+    def test_must_be_readable(self, refused: Typed, tmp_path: Path) -> None:
+        assert "/proc/self/mem cannot be read: " in refused("--file", "/proc/self/mem", "--out", tmp_path / "out.csv")
+
 
 class TestWhereTheRowsGo:
     @pytest.mark.parametrize("out", [".", "..", "/", "/dev/null"])
