@@ -56,6 +56,11 @@ def decode_class_labels(codes: pa.Array, names: Sequence[str]) -> pa.Array:
     return pc.take(pa.array(names, pa.string()), pc.if_else(unknown, pa.scalar(None, codes.type), codes))
 
 
+def holds_numbers(kind: pa.DataType) -> bool:
+    """Whether a column of this type can hold numbers of classes, one a row or lists of them."""
+    return holds_numbers(kind.value_type) if _is_list(kind) else pa.types.is_integer(kind)
+
+
 def _list_sizes(lists: pa.Array) -> pa.Array:
     return pc.fill_null(pc.list_value_length(lists), 0).cast(pa.int64())
 

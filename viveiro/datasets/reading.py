@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from itertools import chain
+from typing import Any, TypeAlias
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from viveiro.datasets.features import class_names, decode_class_labels
+from viveiro.datasets.features import class_names, decode_class_labels, holds_numbers
 from viveiro.datasets.layouts import SPLIT_WORDS, split_of
 from viveiro.datasets.sources.parquet import rows_per_batch
 from viveiro.datasets.types import REPORT_FILE
@@ -17,6 +18,9 @@ from viveiro.errors import EntryNotFound, UnknownColumn, UnusableData
 from viveiro.hub.folders import open_entry
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo, TreeEntry
+
+Classes: TypeAlias = dict[str, list[str]]
+"""Names of the classes of each column that has any, in the order of their numbers."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,12 @@ class OpenDataset:
         return list(self.schema.names)
 
     @cached_property
-    def classes(self) -> dict[str, list[str]]:
-        """Names of the classes of every ClassLabel column."""
-        return class_names(self.schema)
+    def classes(self) -> Classes:
+        """Names of the classes of every ClassLabel column, as the first file has them that names any."""
+        found: Classes = {}
+        for file in self._all_files:
+            found = class_names(file.schema_arrow) | found
+        return found
 
     def plain_field(self, column: str) -> pa.Field:
         """Name and type as `batches` gives the column."""
@@ -62,8 +69,9 @@ class OpenDataset:
         """The named columns in that order; labels by name, not by number."""
         self.require(*columns)
         for file in self.files.get(split, ()):
+            classes = self._classes_of(file)
             for batch in file.iter_batches(rows_per_batch(file), columns=list(columns)):
-                yield pa.record_batch([self._column(batch, name) for name in columns], names=list(columns))
+                yield pa.record_batch([_decoded(batch, name, classes) for name in columns], names=list(columns))
 
     def window(self, split: str, columns: Sequence[str], offset: int, count: int) -> Iterator[pa.RecordBatch]:
         """At most `count` rows from row `offset` on, counted from 0. Row groups before it are passed over unread.
@@ -72,9 +80,11 @@ class OpenDataset:
         """
         for file in self.files.get(split, ()):
             if offset < file.metadata.num_rows:
+                classes = self._classes_of(file)
                 for batch in _window_of(file, columns, offset, count):
                     count -= len(batch)
-                    yield pa.record_batch([self._column_or_nulls(batch, name) for name in columns], names=list(columns))
+                    rows = [self._column_or_nulls(batch, name, classes) for name in columns]
+                    yield pa.record_batch(rows, names=list(columns))
             offset = max(0, offset - file.metadata.num_rows)
             if not count:
                 return
@@ -86,14 +96,18 @@ class OpenDataset:
             return pa.Table.from_batches(batches)
         return pa.table({name: pa.array([], pa.string()) for name in columns})
 
-    def _column_or_nulls(self, batch: pa.RecordBatch, name: str) -> pa.Array:
-        if name in batch.schema.names:
-            return self._column(batch, name)
-        return pa.nulls(len(batch), self.plain_field(name).type)
+    @property
+    def _all_files(self) -> Iterator[pq.ParquetFile]:
+        return chain.from_iterable(self.files.values())
 
-    def _column(self, batch: pa.RecordBatch, name: str) -> pa.Array:
-        column = batch.column(name)
-        return decode_class_labels(column, self.classes[name]) if name in self.classes else column
+    def _classes_of(self, file: pq.ParquetFile) -> Classes:
+        """By the names of the file itself: another may number them otherwise. Without any, by those of another."""
+        return self.classes | class_names(file.schema_arrow)
+
+    def _column_or_nulls(self, batch: pa.RecordBatch, name: str, classes: Classes) -> pa.Array:
+        if name in batch.schema.names:
+            return _decoded(batch, name, classes)
+        return pa.nulls(len(batch), self.plain_field(name).type)
 
 
 def open_dataset(hub: Hub, repo: Repo, sha: str) -> OpenDataset:
@@ -112,6 +126,13 @@ def open_dataset(hub: Hub, repo: Repo, sha: str) -> OpenDataset:
         for split in sorted(by_split, key=list(dict.fromkeys(SPLIT_WORDS.values())).index)
     }
     return OpenDataset(repo.name, sha, files, _import_report(hub, repo, sha))
+
+
+def _decoded(batch: pa.RecordBatch, name: str, classes: Classes) -> pa.Array:
+    """Numbers of classes as their names."""
+    column = batch.column(name)
+    is_numbered = name in classes and holds_numbers(column.type)
+    return decode_class_labels(column, classes[name]) if is_numbered else column
 
 
 def _window_of(file: pq.ParquetFile, columns: Sequence[str], offset: int, count: int) -> Iterator[pa.RecordBatch]:

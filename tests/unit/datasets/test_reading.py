@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.datasets.published import published, uploaded
+from tests.unit.datasets.published import class_labels, published, uploaded
 from tests.unit.datasets.tables import csv_text, import_bytes, rows
 from tests.unit.hub.house import House
 from viveiro.datasets.columns import choose_columns
@@ -56,6 +56,35 @@ class TestOpenDataset:
     )
     def test_names_of_files_and_folders_tell_the_split(self, path: str, split: str) -> None:
         assert split_of(path) == split
+
+
+class TestClassLabels:
+    TEXTS = tuple(text for text, _ in rows(6))
+
+    def test_numbers_are_read_by_the_names_of_their_own_file(self, house: House, tmp_path: Path) -> None:
+        dataset = uploaded(
+            house,
+            tmp_path,
+            train=class_labels(self.TEXTS, [0, 1, 2] * 2, ["anger", "joy", "sadness"]),
+            test=class_labels(self.TEXTS[:2], [0, 1], ["joy", "sadness"]),
+        )
+        assert dataset.table("test", ["label"])["label"].to_pylist() == ["joy", "sadness"]
+        assert [batch["label"].to_pylist() for batch in dataset.window("test", ["label"], 1, 1)] == [["sadness"]]
+
+    def test_a_file_without_names_is_read_by_those_of_another(self, house: House, tmp_path: Path) -> None:
+        named = class_labels(self.TEXTS[:2], [0, 1], ["joy", "sadness"])
+        bare = named.replace_schema_metadata(None)
+        dataset = uploaded(house, tmp_path, train=bare, test=named)
+        assert dataset.table("train", ["label"])["label"].to_pylist() == ["joy", "sadness"]
+
+    def test_what_is_a_name_already_stays_one(self, house: House, tmp_path: Path) -> None:
+        dataset = uploaded(
+            house,
+            tmp_path,
+            train=class_labels(self.TEXTS[:2], [0, 1], ["joy", "sadness"]),
+            test={"text": [self.TEXTS[2]], "label": ["joy"]},
+        )
+        assert dataset.table("test", ["label"])["label"].to_pylist() == ["joy"]
 
 
 class TestChooseColumns:
