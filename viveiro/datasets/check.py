@@ -14,8 +14,9 @@ from viveiro.datasets.labels import Codes, LabelCoder, Labels
 from viveiro.datasets.near_duplicates import THRESHOLD, signatures, similar_pairs
 from viveiro.datasets.profile import require_values, trimmed_text
 from viveiro.datasets.reading import OpenDataset
+from viveiro.datasets.rows import deal, shares_to_take
 from viveiro.datasets.splits import Ints, Mask, Rows, first_of_equals
-from viveiro.datasets.types import CheckReport, Finding, NearDuplicates, Progress, TokenLengths
+from viveiro.datasets.types import SPLITS, CheckReport, Finding, NearDuplicates, Progress, RunRows, TokenLengths
 
 MOST_COMPARED: Final = 100_000
 """Distinct texts among which near-duplicates are sought."""
@@ -73,7 +74,7 @@ def check_dataset(
     index = _read(dataset, text, label, progress)
     first = index.first_with_text
     repeats = first != np.arange(len(first))
-    agrees = repeats & (index.codes == index.codes[first])
+    agrees, contradicts = _compare_labels(index, first, repeats)
     leaks = repeats & (index.splits != index.splits[first])
     near, lengths = _look_at_texts(dataset, text, index, ~repeats & (index.texts >= 0), tokens, progress)
     report = CheckReport(
@@ -85,16 +86,17 @@ def check_dataset(
         label_column=label,
         multi_label=index.labels.multi,
         classes=_classes_by_split(index),
+        run=_rows_of_a_run(index) if text and label else None,
         text_lengths=_lengths(index),
         token_lengths=lengths,
         duplicates=int(agrees.sum()),
-        contradictions=int((repeats & ~agrees).sum()),
+        contradictions=int(contradicts.sum()),
         shared_across_splits=int(leaks.sum()),
         near_duplicates=near,
         examples={
             "empty": index.places((index.texts < 0) if text else np.zeros(0, bool)),
             "duplicates": index.places(agrees),
-            "contradictions": index.places(repeats & ~agrees),
+            "contradictions": index.places(contradicts),
             "leak": index.places(leaks),
         },
         dropped=dict(dataset.import_report.get("dropped", {})),
@@ -129,6 +131,36 @@ def _read(dataset: OpenDataset, text: str | None, label: str | None, progress: P
 
 def _no(kind: Any) -> Any:
     return np.empty(0, kind)
+
+
+def _compare_labels(index: _Index, first: Rows, repeats: Mask) -> tuple[Mask, Mask]:
+    """Rows whose text and label an earlier row has, and rows whose text an earlier one has with another label."""
+    labelled = index.codes >= 0
+    if labelled.all():
+        same = index.codes == index.codes[first]
+        return repeats & same, repeats & ~same
+    known = first_of_equals(np.where(labelled, index.texts, -1))
+    again, same = known != np.arange(len(known)), index.codes == index.codes[known]
+    return np.where(labelled, again & same, repeats & ~labelled[first]), again & ~same
+
+
+def _rows_of_a_run(index: _Index) -> RunRows:
+    """As `read_rows` finds them."""
+    usable = (index.texts >= 0) & (index.codes >= 0)
+    given = {name: np.flatnonzero(usable & (index.splits == split)) for split, name in enumerate(index.names)}
+    rows = {name: numbers for name, numbers in given.items() if len(numbers)}
+    if "train" not in rows:
+        return RunRows({name: len(rows.get(name, ())) for name in SPLITS}, trained=0)
+    for name, share in shares_to_take(rows):
+        train = rows["train"]
+        taken = deal(index.labels, index.codes[train], index.texts[train], share, _SEED)
+        rows["train"], rows[name] = train[~taken], train[taken]
+    trained = index.labels.rows_by_class(index.codes[rows["train"]]) > 0
+    return RunRows(
+        counts={name: len(rows[name]) for name in SPLITS},
+        trained=int(trained.sum()),
+        taken=[name for name, numbers in given.items() if not len(numbers)],
+    )
 
 
 def _classes_by_split(index: _Index) -> dict[str, dict[str, int]]:

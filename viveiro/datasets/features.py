@@ -46,6 +46,16 @@ def plain_type(field: pa.Field, schema: pa.Schema) -> pa.DataType:
     return value_type
 
 
+def common_type(kinds: Sequence[pa.DataType]) -> pa.DataType:
+    """What columns of these types can be cast to together. Where nothing is common to them: text, or the first one if lists
+    or objects are among them."""
+    try:
+        unified = pa.unify_schemas([pa.schema([("", kind)]) for kind in kinds], promote_options="permissive")
+    except pa.ArrowTypeError:
+        return kinds[0] if any(map(pa.types.is_nested, kinds)) else pa.string()
+    return unified.field(0).type
+
+
 def decode_class_labels(codes: pa.Array, names: Sequence[str]) -> pa.Array:
     """Names for class numbers, also in lists. -1, which `datasets` writes where a label is unknown, becomes null."""
     if _is_list(codes.type):

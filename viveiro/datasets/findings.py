@@ -18,8 +18,10 @@ from viveiro.datasets.types import (
     Finding,
     InspectedColumn,
     Inspection,
+    RunRows,
 )
 from viveiro.locale import Sentence
+from viveiro.ml.tasks.text_classification import FEWEST_ROWS
 
 IMBALANCE: Final = 20
 """Times the rarest class fits into the commonest before it is worth a word."""
@@ -247,6 +249,8 @@ def _about_learning(report: CheckReport) -> Iterator[Finding]:
         )
     elif sum(rows >= FEWEST_ROWS_PER_CLASS for rows in totals.values()) < 2:
         yield _too_few_rows()
+    elif report.run is not None:
+        yield from _about_run(report.run, report.rows)
     unseen = [name for name, counts in report.classes.items() if not counts.get("train", 1)]
     if unseen:
         yield Finding(
@@ -255,6 +259,56 @@ def _about_learning(report: CheckReport) -> Iterator[Finding]:
             "No training row has the class {classes}, and other splits do. Add training rows of it, or leave it out.",
             classes=_listed(unseen),
         )
+
+
+def _about_run(run: RunRows, rows: Mapping[str, int]) -> Iterator[Finding]:
+    if "train" not in rows:
+        yield Finding(
+            "error",
+            "no_train",
+            "There are rows of {splits} and none to learn from. Add a training split (train.parquet), or import the rows as "
+            "one file, which divides them.",
+            splits=", ".join(rows),
+        )
+    elif not run.counts["train"]:
+        yield Finding(
+            "error",
+            "no_train",
+            "No row of the training split has both text and label. Fill them in, or choose other columns.",
+        )
+    elif run.trained < 2:
+        yield Finding(
+            "error",
+            "one_trained_class",
+            "The training rows hold {classes} class; a classifier needs 2. Add training rows of another class.",
+            classes=run.trained,
+        )
+    elif not run.counts["test"]:
+        yield Finding(
+            "error",
+            "no_test",
+            "No row is left to test on: each class has one text only. Add rows of other texts, or a test split with labels.",
+        )
+    elif run.counts["train"] < FEWEST_ROWS:
+        yield Finding(
+            "error",
+            "too_few_training_rows",
+            "There are {rows} rows to learn from, and a run needs {fewest}. Add rows.",
+            rows=run.counts["train"],
+            fewest=FEWEST_ROWS,
+        )
+    for split in run.taken:
+        yield split_taken(split)
+
+
+def split_taken(split: str) -> Finding:
+    return Finding(
+        "warning",
+        "split_taken",
+        "No row of the {split} split has both text and label: a run takes rows of the training split in its place. Fill them "
+        "in to have it used.",
+        split=split,
+    )
 
 
 def _too_few_rows() -> Finding:

@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from viveiro.datasets.features import class_names, decode_class_labels, holds_numbers
+from viveiro.datasets.features import class_names, common_type, decode_class_labels, holds_numbers
 from viveiro.datasets.layouts import SPLIT_WORDS, split_of
 from viveiro.datasets.sources.parquet import rows_per_batch
 from viveiro.datasets.types import REPORT_FILE
@@ -51,11 +51,9 @@ class OpenDataset:
         return found
 
     def plain_field(self, column: str) -> pa.Field:
-        """Name and type as `batches` gives the column."""
-        field = self.schema.field(column)
-        if column not in self.classes:
-            return field
-        return pa.field(column, pa.list_(pa.string()) if pa.types.is_nested(field.type) else pa.string())
+        """Name and type as `batches` gives the column, whatever each of the files has it as."""
+        found = dict.fromkeys(self._plain_type(file.schema_arrow, column) for file in self._all_files)
+        return pa.field(column, common_type([kind for kind in found if kind is not None]))
 
     def rows(self, split: str) -> int:
         return sum(file.metadata.num_rows for file in self.files.get(split, ()))
@@ -66,12 +64,18 @@ class OpenDataset:
                 raise UnknownColumn(column, self.columns)
 
     def batches(self, split: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The named columns in that order; labels by name, not by number."""
+        """The named columns in that order, of one type in all splits; labels by name, not by number.
+
+        A file that lacks a column gives nulls for it.
+        """
         self.require(*columns)
+        schema = pa.schema(map(self.plain_field, columns))
         for file in self.files.get(split, ()):
             classes = self._classes_of(file)
-            for batch in file.iter_batches(rows_per_batch(file), columns=list(columns)):
-                yield pa.record_batch([_decoded(batch, name, classes) for name in columns], names=list(columns))
+            present = [name for name in columns if name in file.schema_arrow.names]
+            for batch in file.iter_batches(rows_per_batch(file), columns=present):
+                rows = [self._cast(self._column_or_nulls(batch, field.name, classes), field) for field in schema]
+                yield pa.record_batch(rows, schema=schema)
 
     def window(self, split: str, columns: Sequence[str], offset: int, count: int) -> Iterator[pa.RecordBatch]:
         """At most `count` rows from row `offset` on, counted from 0. Row groups before it are passed over unread.
@@ -91,14 +95,32 @@ class OpenDataset:
 
     def table(self, split: str, columns: Sequence[str]) -> pa.Table:
         """All rows of a split in memory."""
-        batches = list(self.batches(split, columns))
-        if batches:
-            return pa.Table.from_batches(batches)
-        return pa.table({name: pa.array([], pa.string()) for name in columns})
+        self.require(*columns)
+        return pa.Table.from_batches(self.batches(split, columns), pa.schema(map(self.plain_field, columns)))
 
     @property
     def _all_files(self) -> Iterator[pq.ParquetFile]:
         return chain.from_iterable(self.files.values())
+
+    def _cast(self, column: pa.Array, field: pa.Field) -> pa.Array:
+        try:
+            return column.cast(field.type)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise UnusableData(
+                "Column {column} of {repo} is {kind} in one file and {other} in another. Write it alike in all of them.",
+                column=field.name,
+                repo=self.name,
+                kind=str(field.type),
+                other=str(column.type),
+            ) from error
+
+    def _plain_type(self, schema: pa.Schema, column: str) -> pa.DataType | None:
+        if column not in schema.names:
+            return None
+        kind = schema.field(column).type
+        if column not in self.classes or not holds_numbers(kind):
+            return kind
+        return pa.list_(pa.string()) if pa.types.is_nested(kind) else pa.string()
 
     def _classes_of(self, file: pq.ParquetFile) -> Classes:
         """By the names of the file itself: another may number them otherwise. Without any, by those of another."""

@@ -1,47 +1,59 @@
 """The rows of a dataset by role: what a run learns from, chooses by and is judged on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from viveiro.datasets.findings import split_taken
 from viveiro.datasets.fingerprints import fingerprints
-from viveiro.datasets.labels import LabelCoder
+from viveiro.datasets.labels import Codes, LabelCoder, Labels
 from viveiro.datasets.profile import label_text, trimmed_text
 from viveiro.datasets.reading import OpenDataset
 from viveiro.datasets.separators import names_in
-from viveiro.datasets.splits import linked_groups, split_groups
+from viveiro.datasets.splits import Ints, Mask, linked_groups, split_groups
 from viveiro.datasets.types import FRACTIONS, LabelledRows, Table
 from viveiro.errors import UnusableData
 
 
 def read_rows(dataset: OpenDataset, columns: Mapping[str, str], seed: int) -> LabelledRows:
-    """As the dataset is split. A split that it does not have is taken from its training rows, by `seed`.
+    """As the dataset is split. A split of which it has no row with text and label is taken from its training rows, by `seed`.
 
     Raises:
         UnusableData: no row is left to learn from, or none to test on.
     """
-    tables = {split: _filled(dataset.table(split, list(columns.values())), columns) for split in dataset.files}
-    left_out = sum(dataset.rows(split) - len(table["text"]) for split, table in tables.items())
-    for split, share in _shares_to_take(tables):
-        tables["train"], tables[split] = _divide(tables.get("train") or {role: [] for role in columns}, share, seed)
-    rows = LabelledRows(tables["train"], tables["validation"], tables["test"], left_out)
-    for split in ("train", "test"):
-        if not rows.counts[split]:
-            raise UnusableData(
-                "The {split} split of {data} has no row with text and label. To see why: viveiro datasets check {data}",
-                split=split,
-                data=dataset.name,
-            )
+    found = {split: _filled(dataset.table(split, list(columns.values())), columns) for split in dataset.files}
+    left_out = sum(dataset.rows(split) - len(table["text"]) for split, table in found.items())
+    tables = {split: table for split, table in found.items() if table["text"]}
+    if "train" not in tables:
+        raise UnusableData(
+            "{data} has nothing to learn from: no row of a training split has text and label. To see why: "
+            "viveiro datasets check {data}",
+            data=dataset.name,
+        )
+    for split, share in shares_to_take(tables):
+        tables["train"], tables[split] = _divide(tables["train"], share, seed)
+    findings = tuple(split_taken(split) for split, table in found.items() if not table["text"])
+    rows = LabelledRows(tables["train"], tables["validation"], tables["test"], left_out, findings)
+    if not rows.counts["test"]:
+        raise UnusableData(
+            "No row of {data} is left to test on. To see why: viveiro datasets check {data}", data=dataset.name
+        )
     return rows
 
 
-def _shares_to_take(tables: Mapping[str, Table]) -> list[tuple[str, float]]:
+def shares_to_take(splits: Container[str]) -> list[tuple[str, float]]:
     """Missing splits with the share of what then is in train, so that all of them come out as FRACTIONS says."""
     _, validation, test = FRACTIONS
     wanted = [("test", test), ("validation", validation / (1 - test))]
-    return [(split, share) for split, share in wanted if split not in tables]
+    return [(split, share) for split, share in wanted if split not in splits]
+
+
+def deal(labels: Labels, codes: Codes, prints: Ints, share: float, seed: int) -> Mask:
+    """Which training rows go to a split that gets this share of them. `codes` and `prints` (fingerprints) are theirs."""
+    taken: Mask = split_groups(labels.strata(codes), linked_groups([prints]), (1 - share, share), seed) == 1
+    return taken
 
 
 def _filled(table: pa.Table, columns: Mapping[str, str]) -> Table:
@@ -69,10 +81,8 @@ def _divide(table: Table, share: float, seed: int) -> tuple[Table, Table]:
     labels = pa.array(table["label"])
     coder = LabelCoder(pa.field("label", labels.type))
     codes = coder.add(labels, len(labels))
-    groups = linked_groups([fingerprints(pa.array(table["text"], pa.string()))])
-    assigned = split_groups(coder.finish().strata(codes), groups, (1 - share, share), seed)
-    rest, taken = (np.flatnonzero(assigned == position).tolist() for position in (0, 1))
-    return _take(table, rest), _take(table, taken)
+    taken = deal(coder.finish(), codes, fingerprints(pa.array(table["text"], pa.string())), share, seed)
+    return _take(table, np.flatnonzero(~taken).tolist()), _take(table, np.flatnonzero(taken).tolist())
 
 
 def _take(table: Table, rows: Sequence[int]) -> Table:

@@ -112,6 +112,8 @@ class LabelledRows:
     test: Table
     left_out: int
     """Rows without text or label."""
+    findings: "tuple[Finding, ...]" = ()
+    """Of how these rows came about."""
 
     @property
     def known(self) -> Table:
@@ -256,6 +258,18 @@ class TokenLengths:
 
 
 @dataclass(frozen=True, slots=True)
+class RunRows:
+    """What a run would make of the rows."""
+
+    counts: dict[str, int]
+    """Rows to learn from, choose by and test on."""
+    trained: int
+    """Classes among the rows to learn from."""
+    taken: Sequence[str] = ()
+    """Splits that are there, but have no row with text and label: their rows come from the training split."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
     """What `viveiro datasets check` says."""
 
@@ -269,6 +283,8 @@ class CheckReport:
     multi_label: bool
     classes: dict[str, dict[str, int]]
     """Rows of each class in each split, the commonest class first."""
+    run: RunRows | None
+    """None where text or label is missing."""
     text_lengths: dict[str, float]
     """Characters: mean, median, longest."""
     token_lengths: TokenLengths | None

@@ -132,7 +132,10 @@ def _record(
         "balance": _balance(trained.labels, rows),
         "findings": [
             {"severity": finding["severity"], "message": finding["message"]}
-            for finding in given.dataset.import_report.get("findings", ())
+            for finding in [
+                *(each.to_json() for each in rows.findings),
+                *given.dataset.import_report.get("findings", ()),
+            ]
         ],
         **{name: adapted[name] for name in ("metrics", "per_class", "confusion", "confused", "curves")},
         "slices": list(comparison.slices),

@@ -15,9 +15,12 @@ from tests.unit.hub.house import House
 from viveiro.datasets.check import Tokens, check_dataset
 from viveiro.datasets.columns import choose_columns
 from viveiro.datasets.reading import OpenDataset
-from viveiro.datasets.types import CheckReport, Finding
+from viveiro.datasets.rows import read_rows
+from viveiro.datasets.types import CheckReport, Finding, LabelledRows
 from viveiro.errors import UnusableData
 from viveiro.locale import Sentence
+from viveiro.ml.data import LabelSpace, OneClassOnly, TooFewRows
+from viveiro.ml.tasks.text_classification import FEWEST_ROWS
 
 
 class Words:
@@ -40,6 +43,15 @@ def codes(dataset: OpenDataset) -> set[str]:
 
 def finding(report: CheckReport, code: str) -> Finding:
     return next(finding for finding in report.findings if finding.code == code)
+
+
+def learnt(dataset: OpenDataset) -> LabelledRows:
+    """As far as a run gets before it trains."""
+    rows = read_rows(dataset, choose_columns(dataset, "text-classification", {}), seed=0)
+    LabelSpace.fit(rows.train["label"])
+    if rows.counts["train"] < FEWEST_ROWS:
+        raise TooFewRows(rows.counts["train"], FEWEST_ROWS)
+    return rows
 
 
 def different_texts(count: int) -> list[str]:
@@ -108,6 +120,19 @@ class TestLabels:
         assert finding(report, "untrained_classes").severity == "error"
         assert "class-9" in str(finding(report, "untrained_classes").sentence)
 
+    def test_unlabelled_rows_contradict_nothing(self, house: House, tmp_path: Path) -> None:
+        texts = different_texts(20)
+        unlabelled = {"text": texts[:5], "label": [None] * 5}
+        report = checked(uploaded(house, tmp_path, train=table(texts), test=unlabelled))
+        assert (report.contradictions, report.duplicates, report.shared_across_splits) == (0, 0, 5)
+
+    def test_they_hide_no_contradiction_either(self, house: House, tmp_path: Path) -> None:
+        texts = different_texts(20)
+        train = {"text": [texts[0], *texts, texts[0], texts[0]], "label": [None, *["a", "b"] * 10, "b", "a"]}
+        report = checked(uploaded(house, tmp_path, train=train))
+        assert report.examples["contradictions"] == [{"split": "train", "row": 22}]
+        assert report.examples["duplicates"] == [{"split": "train", "row": 23}]
+
     def test_columns_that_nothing_learns_from_are_named(self, house: House, tmp_path: Path) -> None:
         dataset = uploaded(house, tmp_path, train={**table(different_texts(20)), "machine": ["press"] * 20})
         assert "machine" in str(finding(checked(dataset), "unused_columns").sentence)
@@ -116,6 +141,57 @@ class TestLabels:
         dataset = uploaded(house, tmp_path, train={**table(different_texts(30)), "words": [["a", "b"]] * 30})
         with pytest.raises(UnusableData, match="Column 'words' holds list"):
             check_dataset(dataset, "words", "label", None, lambda _fields: None)
+
+
+class TestWhatARunWouldRefuse:
+    """The check calls an error what a run on the same rows raises, and nothing else."""
+
+    TEXTS = tuple(different_texts(60))
+
+    def splits(self, **labels: list[object] | None) -> dict[str, dict[str, list[object]]]:
+        """None: without the column."""
+        given = iter(self.TEXTS)
+        return {
+            split: {"text": [next(given) for _ in range(9)]}
+            if column is None
+            else {"text": [next(given) for _ in column], "label": column}
+            for split, column in labels.items()
+        }
+
+    @pytest.mark.parametrize(
+        ("labels", "code"),
+        [
+            ({"validation": ["a", "b"] * 5, "test": ["a", "b"] * 5}, "no_train"),
+            ({"train": [None] * 20, "test": ["a", "b"] * 10}, "no_train"),
+            ({"train": ["a"] * 20, "test": ["a", "b"] * 5}, "one_trained_class"),
+            ({"train": ["a", "b"] * 4}, "too_few_training_rows"),
+        ],
+    )
+    def test_it_refuses_what_is_an_error(
+        self, labels: dict[str, list[object] | None], code: str, house: House, tmp_path: Path
+    ) -> None:
+        dataset = uploaded(house, tmp_path, **self.splits(**labels))
+        assert finding(checked(dataset), code).severity == "error"
+        with pytest.raises((UnusableData, OneClassOnly, TooFewRows)):
+            learnt(dataset)
+
+    def test_it_refuses_rows_of_one_text_a_class(self, house: House, tmp_path: Path) -> None:
+        dataset = uploaded(house, tmp_path, train={"text": ["aaa", "bbb"] * 10, "label": ["a", "b"] * 10})
+        assert finding(checked(dataset), "no_test").severity == "error"
+        with pytest.raises(UnusableData):
+            learnt(dataset)
+
+    @pytest.mark.parametrize("split", ["validation", "test"])
+    @pytest.mark.parametrize("labels", [None, [None] * 9])
+    def test_it_takes_a_split_without_labels_from_training(
+        self, labels: list[object] | None, split: str, house: House, tmp_path: Path
+    ) -> None:
+        dataset = uploaded(house, tmp_path, **self.splits(train=["a", "b"] * 20, **{split: labels}))
+        report = checked(dataset)
+        assert {found.severity for found in report.findings} == {"warning"}
+        assert finding(report, "split_taken").sentence.fields["split"] == split
+        assert report.run is not None
+        assert report.run.counts == learnt(dataset).counts == {"train": 28, "validation": 4, "test": 8}
 
 
 class TestNearDuplicates:

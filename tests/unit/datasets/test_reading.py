@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.datasets.published import class_labels, published, uploaded
@@ -126,7 +128,63 @@ class TestReadRows:
         table["text"][0], table["label"][1] = None, "nan"
         assert read_rows(uploaded(house, tmp_path, train=table), self.COLUMNS, seed=0).left_out == 2
 
-    def test_nothing_to_test_on_is_said(self, house: House, tmp_path: Path) -> None:
-        dataset = uploaded(house, tmp_path, train=self.table(40), test={"text": [""], "label": ["class-0"]})
-        with pytest.raises(UnusableData, match="test split"):
+    def test_a_split_whose_labels_are_unknown_is_taken_from_training(self, house: House, tmp_path: Path) -> None:
+        texts = [text for text, _ in rows(130)]
+        dataset = uploaded(
+            house,
+            tmp_path,
+            train=class_labels(texts[:100], [0, 1] * 50, ["no", "yes"]),
+            validation=class_labels(texts[100:110], [0, 1] * 5, ["no", "yes"]),
+            test=class_labels(texts[110:], [-1] * 20, ["no", "yes"]),
+        )
+        found = read_rows(dataset, self.COLUMNS, seed=0)
+        assert found.counts == {"train": 80, "validation": 10, "test": 20}
+        assert found.left_out == 20
+        assert set(found.test["label"]) == {"no", "yes"}
+        assert [finding.code for finding in found.findings] == ["split_taken"]
+
+    def test_so_is_one_without_the_column_of_labels(self, house: House, tmp_path: Path) -> None:
+        dataset = uploaded(house, tmp_path, train=self.table(100), test={"text": ["what is this?"] * 9})
+        assert read_rows(dataset, self.COLUMNS, seed=0).counts == {"train": 70, "validation": 10, "test": 20}
+
+    @pytest.mark.parametrize("train", [{}, {"train": {"text": ["a", "b"], "label": ["", None]}}])
+    def test_nothing_to_learn_from_is_said(
+        self, train: dict[str, dict[str, list[object]]], house: House, tmp_path: Path
+    ) -> None:
+        dataset = uploaded(house, tmp_path, **train, validation=self.table(20), test=self.table(20))
+        with pytest.raises(UnusableData, match="nothing to learn from"):
             read_rows(dataset, self.COLUMNS, seed=0)
+
+    def test_nothing_to_test_on_is_said(self, house: House, tmp_path: Path) -> None:
+        dataset = uploaded(house, tmp_path, train=self.table(2))
+        with pytest.raises(UnusableData, match="left to test on"):
+            read_rows(dataset, self.COLUMNS, seed=0)
+
+    def test_files_may_store_a_column_in_different_types(self, house: House, tmp_path: Path) -> None:
+        whole = pa.table(self.table(100))
+        wide = whole.set_column(0, "text", whole["text"].cast(pa.large_string()))
+        (tmp_path / "data").mkdir()
+        for number, part in enumerate((whole[:40], wide[40:], whole[:0])):
+            pq.write_table(part, tmp_path / "data" / f"train-{number}.parquet")
+        dataset = published(house, tmp_path / "data")
+        assert read_rows(dataset, self.COLUMNS, seed=0).counts == {"train": 70, "validation": 10, "test": 20}
+
+    @pytest.mark.parametrize(
+        ("labels", "other", "read"),
+        [
+            (["1", "x"], [1, 2], ["1", "2"]),
+            ([1, 2], [None, None], [None, None]),
+            ([1, 2], [0.5, 1.0], [0.5, 1.0]),
+            ([["a"], []], [["b"], None], [["b"], None]),
+        ],
+    )
+    def test_they_are_brought_to_one(
+        self, labels: list[object], other: list[object], read: list[object], house: House, tmp_path: Path
+    ) -> None:
+        dataset = uploaded(house, tmp_path, train={"label": labels}, test={"label": other})
+        assert dataset.table("test", ["label"])["label"].to_pylist() == read
+
+    def test_lists_and_texts_are_not_brought_together(self, house: House, tmp_path: Path) -> None:
+        dataset = uploaded(house, tmp_path, train={"label": [["a"], []]}, test={"label": ["a", "b"]})
+        with pytest.raises(UnusableData, match="Write it alike"):
+            dataset.table("test", ["label"])
