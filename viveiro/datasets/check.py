@@ -156,10 +156,16 @@ def _rows_of_a_run(index: _Index) -> RunRows:
         taken = deal(index.labels, index.codes[train], index.texts[train], share, _SEED)
         rows["train"], rows[name] = train[~taken], train[taken]
     trained = index.labels.rows_by_class(index.codes[rows["train"]]) > 0
+    learnt = np.array([trained[list(members)].all() for members in index.labels.sets])
+    counts = {name: int(learnt[index.codes[rows[name]]].sum()) for name in SPLITS}
+    others = index.codes[np.concatenate([rows[name] for name in SPLITS[1:]])]
+    untrained = (index.labels.rows_by_class(others) > 0) & ~trained
     return RunRows(
-        counts={name: len(rows[name]) for name in SPLITS},
+        counts=counts,
         trained=int(trained.sum()),
         taken=[name for name, numbers in given.items() if not len(numbers)],
+        untrained=[index.labels.classes[number] for number in np.flatnonzero(untrained)],
+        untrained_rows=int((~learnt[others]).sum()),
     )
 
 

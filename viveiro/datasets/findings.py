@@ -251,14 +251,6 @@ def _about_learning(report: CheckReport) -> Iterator[Finding]:
         yield _too_few_rows()
     elif report.run is not None:
         yield from _about_run(report.run, report.rows)
-    unseen = [name for name, counts in report.classes.items() if not counts.get("train", 1)]
-    if unseen:
-        yield Finding(
-            "error",
-            "untrained_classes",
-            "No training row has the class {classes}, and other splits do. Add training rows of it, or leave it out.",
-            classes=_listed(unseen),
-        )
 
 
 def _about_run(run: RunRows, rows: Mapping[str, int]) -> Iterator[Finding]:
@@ -283,6 +275,12 @@ def _about_run(run: RunRows, rows: Mapping[str, int]) -> Iterator[Finding]:
             "The training rows hold {classes} class; a classifier needs 2. Add training rows of another class.",
             classes=run.trained,
         )
+    elif not run.counts["test"] and run.untrained:
+        yield Finding(
+            "error",
+            "no_test",
+            "No row is left to test on: no training row has a class of the test split. Add training rows of its classes.",
+        )
     elif not run.counts["test"]:
         yield Finding(
             "error",
@@ -299,6 +297,8 @@ def _about_run(run: RunRows, rows: Mapping[str, int]) -> Iterator[Finding]:
         )
     for split in run.taken:
         yield split_taken(split)
+    if run.untrained:
+        yield untrained_classes(run.untrained_rows, run.untrained)
 
 
 def split_taken(split: str) -> Finding:
@@ -308,6 +308,17 @@ def split_taken(split: str) -> Finding:
         "No row of the {split} split has both text and label: a run takes rows of the training split in its place. Fill them "
         "in to have it used.",
         split=split,
+    )
+
+
+def untrained_classes(rows: int, classes: Sequence[str]) -> Finding:
+    return Finding(
+        "warning",
+        "untrained_classes",
+        "{rows} rows of validation and test have a class that no training row has ({classes}): a run leaves them out. Add "
+        "training rows of it.",
+        rows=rows,
+        classes=_listed(classes),
     )
 
 

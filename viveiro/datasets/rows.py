@@ -1,24 +1,26 @@
 """The rows of a dataset by role: what a run learns from, chooses by and is judged on."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from viveiro.datasets.findings import split_taken
+from viveiro.datasets.findings import split_taken, untrained_classes
 from viveiro.datasets.fingerprints import fingerprints
 from viveiro.datasets.labels import Codes, LabelCoder, Labels
 from viveiro.datasets.profile import label_text, trimmed_text
 from viveiro.datasets.reading import OpenDataset
 from viveiro.datasets.separators import names_in
 from viveiro.datasets.splits import Ints, Mask, linked_groups, split_groups
-from viveiro.datasets.types import FRACTIONS, LabelledRows, Table
+from viveiro.datasets.types import FRACTIONS, Finding, LabelledRows, Table
 from viveiro.errors import UnusableData
 
 
 def read_rows(dataset: OpenDataset, columns: Mapping[str, str], seed: int) -> LabelledRows:
     """As the dataset is split. A split of which it has no row with text and label is taken from its training rows, by `seed`.
+
+    Rows to choose by and test on whose class no training row has are left out: nothing can learn it. `findings` say so.
 
     Raises:
         UnusableData: no row is left to learn from, or none to test on.
@@ -34,8 +36,9 @@ def read_rows(dataset: OpenDataset, columns: Mapping[str, str], seed: int) -> La
         )
     for split, share in shares_to_take(tables):
         tables["train"], tables[split] = _divide(tables["train"], share, seed)
-    findings = tuple(split_taken(split) for split, table in found.items() if not table["text"])
-    rows = LabelledRows(tables["train"], tables["validation"], tables["test"], left_out, findings)
+    findings = [split_taken(split) for split, table in found.items() if not table["text"]]
+    findings += _leave_out_untrained(tables)
+    rows = LabelledRows(tables["train"], tables["validation"], tables["test"], left_out, tuple(findings))
     if not rows.counts["test"]:
         raise UnusableData(
             "No row of {data} is left to test on. To see why: viveiro datasets check {data}", data=dataset.name
@@ -54,6 +57,23 @@ def deal(labels: Labels, codes: Codes, prints: Ints, share: float, seed: int) ->
     """Which training rows go to a split that gets this share of them. `codes` and `prints` (fingerprints) are theirs."""
     taken: Mask = split_groups(labels.strata(codes), linked_groups([prints]), (1 - share, share), seed) == 1
     return taken
+
+
+def _leave_out_untrained(tables: dict[str, Table]) -> Iterator[Finding]:
+    """Rows of the other splits with a class that no training row has."""
+    trained = {name for label in tables["train"]["label"] for name in _names(label)}
+    rows, classes = 0, set[str]()
+    for split in ("validation", "test"):
+        untrained = [_names(label) - trained for label in tables[split]["label"]]
+        tables[split] = _take(tables[split], [row for row, names in enumerate(untrained) if not names])
+        rows += sum(map(bool, untrained))
+        classes.update(*untrained)
+    if rows:
+        yield untrained_classes(rows, sorted(classes))
+
+
+def _names(label: Any) -> set[str]:
+    return {label} if isinstance(label, str) else set(label)
 
 
 def _filled(table: pa.Table, columns: Mapping[str, str]) -> Table:

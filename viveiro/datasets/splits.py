@@ -84,7 +84,8 @@ def split_groups(labels: Rows, groups: Rows, fractions: Sequence[float], seed: i
     """Deal groups of rows to splits so that each class is divided as `fractions` says, as nearly as whole groups allow.
 
     A group's class is that of its first row. A class of three groups or more appears in every split, one of two in the first
-    and the last split, one of one in the first.
+    and the last split, one of one in the first. A class that is no group's own, because its rows share their texts with
+    other classes, is in the first one too, as far as the class of its group then still has one for the last.
 
     Args:
         labels: class of each row, shape (rows,).
@@ -97,9 +98,20 @@ def split_groups(labels: Rows, groups: Rows, fractions: Sequence[float], seed: i
     sizes = np.zeros(len(groups), dtype=np.int32)
     np.add.at(sizes, groups, 1)
     splits = np.zeros(len(groups), dtype=np.int8)
-    for heads in _by_class(labels, np.flatnonzero(sizes).astype(groups.dtype), seed):
-        splits[heads] = _deal(sizes[heads], fractions)
+    heads = np.flatnonzero(sizes).astype(groups.dtype)
+    only = _only_homes(labels, groups, heads)
+    for members in _by_class(labels, heads, seed):
+        splits[members] = _deal(sizes[members], fractions, np.isin(members, only))
     return splits[groups]
+
+
+def _only_homes(labels: Rows, groups: Rows, heads: Rows) -> Rows:
+    """Of each class that is no group's own the first group that holds it."""
+    is_own = np.zeros(int(labels.max(initial=0)) + 2, dtype=bool)  # unlabelled rows have -1, the last place
+    is_own[labels[heads]] = is_own[-1] = True
+    rows = np.flatnonzero(~is_own[labels])
+    _, first = np.unique(labels[rows], return_index=True)
+    return groups[rows[first]]
 
 
 def _by_class(labels: Rows, heads: Rows, seed: int) -> Iterator[Rows]:
@@ -117,14 +129,14 @@ def _by_class(labels: Rows, heads: Rows, seed: int) -> Iterator[Rows]:
     yield from (members for members in np.split(heads[keys], ends) if len(members))
 
 
-def _deal(sizes: Rows, fractions: Sequence[float]) -> Rows:
+def _deal(sizes: Rows, fractions: Sequence[float], first: Mask) -> Rows:
     """Splits for groups in the order given: the last splits are filled first, the first split takes the rest.
 
-    Groups larger than a whole split are for the first one.
+    Groups larger than a whole split are for the first one, and so are those in `first`, which are the last to be taken.
     """
     splits = np.zeros(len(sizes), dtype=np.int8)
     total, position = int(sizes.sum()), 0
-    order = np.argsort(sizes > max(1, total * min(fractions)), kind="stable")
+    order = np.argsort(2 * first.view(np.int8) + (sizes > max(1, total * min(fractions))), kind="stable")
     for split in range(len(fractions) - 1, 0, -1):
         left = len(sizes) - position
         if left < 2:

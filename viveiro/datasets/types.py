@@ -267,6 +267,10 @@ class RunRows:
     """Classes among the rows to learn from."""
     taken: Sequence[str] = ()
     """Splits that are there, but have no row with text and label: their rows come from the training split."""
+    untrained: Sequence[str] = ()
+    """Classes of the other splits that no training row has."""
+    untrained_rows: int = 0
+    """Rows that are left out for their sake."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,11 +114,13 @@ class TestLabels:
         dataset = uploaded(house, tmp_path, train={"text": different_texts(20), name: labels})
         assert code in codes(dataset)
 
-    def test_a_class_without_training_rows_is_an_error(self, house: House, tmp_path: Path) -> None:
+    def test_rows_of_a_class_without_training_rows_are_told(self, house: House, tmp_path: Path) -> None:
         test = {"text": different_texts(40)[30:], "label": ["class-0"] * 9 + ["class-9"]}
         report = checked(uploaded(house, tmp_path, train=table(different_texts(30)), test=test))
-        assert finding(report, "untrained_classes").severity == "error"
-        assert "class-9" in str(finding(report, "untrained_classes").sentence)
+        assert finding(report, "untrained_classes").severity == "warning"
+        assert "1 rows of validation and test have a class that no training row has (class-9)" in str(
+            finding(report, "untrained_classes").sentence
+        )
 
     def test_unlabelled_rows_contradict_nothing(self, house: House, tmp_path: Path) -> None:
         texts = different_texts(20)
@@ -165,6 +167,7 @@ class TestWhatARunWouldRefuse:
             ({"train": [None] * 20, "test": ["a", "b"] * 10}, "no_train"),
             ({"train": ["a"] * 20, "test": ["a", "b"] * 5}, "one_trained_class"),
             ({"train": ["a", "b"] * 4}, "too_few_training_rows"),
+            ({"train": ["a", "b"] * 10, "test": ["c", "d"]}, "no_test"),
         ],
     )
     def test_it_refuses_what_is_an_error(
@@ -192,6 +195,23 @@ class TestWhatARunWouldRefuse:
         assert finding(report, "split_taken").sentence.fields["split"] == split
         assert report.run is not None
         assert report.run.counts == learnt(dataset).counts == {"train": 28, "validation": 4, "test": 8}
+
+    @pytest.mark.parametrize(
+        "labels",
+        [
+            {"train": ["a", "b"] * 20, "validation": ["a", "c"] * 2, "test": ["a", "b", "c"] * 3},
+            {"train": [["a", "b"], []] * 20, "validation": [[], ["c"]], "test": [["a", "c"], ["b"], []] * 3},
+        ],
+    )
+    def test_it_leaves_out_rows_of_classes_that_no_training_row_has(
+        self, labels: dict[str, list[object] | None], house: House, tmp_path: Path
+    ) -> None:
+        dataset = uploaded(house, tmp_path, **self.splits(**labels))
+        report, rows = checked(dataset), learnt(dataset)
+        assert rows.findings == (finding(report, "untrained_classes"),)
+        assert report.run is not None
+        assert report.run.counts == rows.counts
+        assert rows.counts["test"] == 6
 
 
 class TestNearDuplicates:

@@ -1,6 +1,7 @@
 """Splits: every class everywhere, no text twice."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -60,6 +61,13 @@ class TestSplitGroups:
         groups = np.array([0] * 60 + list(range(60, 100)))
         splits = split_groups(np.zeros(100, np.int64), groups, FRACTIONS, 0)
         assert splits[0] == TRAIN
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_the_only_row_of_a_class_is_for_training_though_its_text_has_another_class_too(self, seed: int) -> None:
+        labels, groups = np.array([0] * 20 + [1]), np.array([*range(20), 4])
+        splits = split_groups(labels, groups, FRACTIONS, seed)
+        assert splits[20] == TRAIN
+        assert {*splits.tolist()} == {TRAIN, VALIDATION, TEST}
 
 
 class TestLinkedGroups:

@@ -1,7 +1,10 @@
 """A run is a job: it may die anywhere, and ends once."""
 
 import json
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.training.conftest import BASE, Killed, Nursery, dies_at, model_of
@@ -9,6 +12,7 @@ from viveiro.accounts.types import ANONYMOUS
 from viveiro.datasets.service import dataset_ref
 from viveiro.errors import InvalidInput
 from viveiro.hub.cards import read_card
+from viveiro.hub.folders import Publication
 from viveiro.hub.moving import move_repo
 from viveiro.jobs import leases
 from viveiro.jobs.tables import JobRow
@@ -71,6 +75,21 @@ class TestSuccess:
 
     def test_the_jobs_folder_is_empty_again(self, finished: Run, nursery: Nursery) -> None:
         assert not (nursery.settings.runs_dir / finished.job_id).exists()
+
+
+class TestATestOfOtherClasses:
+    def test_is_found_before_training_and_told_in_the_card(self, nursery: Nursery, tmp_path: Path) -> None:
+        for split, labels in (("train", ["pump", "oil"] * 15), ("test", ["pump", "oil", "belt"] * 3)):
+            texts = [f"{label} {split} {number}" for number, label in enumerate(labels)]
+            pq.write_table(pa.table({"text": texts, "label": labels}), tmp_path / f"{split}.parquet")
+        nursery.publisher.publish(tmp_path, dataset_ref("alice/parts"), Publication("Upload", "Test: parts"))
+        run = nursery.start(data="alice/parts", publish="alice/parts-model")
+        nursery.work(run)
+        result = nursery.run(run).result
+        assert result is not None
+        assert result["rows"]["test"] == 6
+        card = nursery.read(model_of(nursery, "alice/parts-model"), "README.md").decode()
+        assert "3 rows of validation and test have a class that no training row has" in card
 
 
 class TestARunWhoseReposMove:
