@@ -1,5 +1,6 @@
 """The README.md of an imported dataset: YAML that `datasets` obeys, then words for people."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import yaml
 
 from viveiro.datasets.features import card_features
 from viveiro.datasets.types import DropReason
+from viveiro.hub.cards import MAX_CARD_BYTES, body_of, read_card
 
 if TYPE_CHECKING:
     from viveiro.datasets.importing import ImportReport
@@ -24,6 +26,7 @@ _REASONS = {
 }
 _SPLITS_DEALT = "Splits are stratified by label."
 _SPLITS_GIVEN = "Splits are those of the imported files."
+_DATA_FIELDS = ("size_categories", "task_categories", "task_ids", "dataset_info", "configs")
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 
 
@@ -32,6 +35,28 @@ def dataset_card(
 ) -> str:
     header = yaml.safe_dump(_metadata(report, schema, classes, data), allow_unicode=True, sort_keys=False)
     return f"---\n{header}---\n\n{_body(file_name, report)}"
+
+
+def renewed_card(card: bytes, made: bytes, digest: str | None) -> bytes:
+    """The card of a repo whose data are replaced: `made` for the new data, with what the owner wrote in the one that is there.
+
+    The owner's fields stay, but for those that describe the data. So does the text, unless it is still the one that the last
+    import made, by its `digest`. A card whose metadata cannot be read stays as it is, for its owner to mend.
+    """
+    metadata, text = read_card(card), body_of(card)
+    has_metadata = text.encode() != card
+    if len(card) > MAX_CARD_BYTES or not card.endswith(text.encode()) or (has_metadata and not metadata):
+        return card
+    kept = {field: value for field, value in metadata.items() if field not in _DATA_FIELDS}
+    header = yaml.safe_dump({**kept, **read_card(made)}, allow_unicode=True, sort_keys=False)
+    if not text.strip() or text_digest(card) == digest:
+        text = body_of(made)
+    return b"---\n%b---\n\n%b" % (header.encode(), text.encode().lstrip(b"\r\n"))
+
+
+def text_digest(card: bytes) -> str:
+    """Of what is below the metadata."""
+    return hashlib.sha256(body_of(card).strip().encode()).hexdigest()
 
 
 def size_category(rows: int) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from viveiro.datasets.cards import dataset_card
+from viveiro.datasets.cards import dataset_card, text_digest
 from viveiro.datasets.encodings import Encoding
 from viveiro.datasets.features import with_features
 from viveiro.datasets.findings import findings_of_header, findings_of_import
@@ -158,9 +158,14 @@ def import_table(
             *findings_of_import(report.to_json(), options.file_name),
             *findings_of_source(source, roles.label, report.classes, options.file_name),
         ]
-        content = {**report.to_json(), "findings": [finding.to_json() for finding in findings]}
+        card = dataset_card(options.file_name, report, schema, classes, folder / "data")
+        content = {
+            **report.to_json(),
+            "findings": [finding.to_json() for finding in findings],
+            "card_sha256": text_digest(card.encode()),
+        }
         (folder / REPORT_FILE).write_text(json.dumps(content, ensure_ascii=False, indent=2))
-        (folder / "README.md").write_text(dataset_card(options.file_name, report, schema, classes, folder / "data"))
+        (folder / "README.md").write_text(card)
     return report
 
 

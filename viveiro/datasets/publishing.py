@@ -1,12 +1,17 @@
 """From an uploaded file to a commit in the hub, once, however often the job that does it is killed."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from viveiro.datasets.incoming import UploadNotFound, discard_upload, incoming_path, noted_upload
 from viveiro.datasets.types import ImportOptions
+from viveiro.errors import EntryNotFound
+from viveiro.hub.cards import CARD
 from viveiro.hub.folders import Publication, Publisher
+from viveiro.hub.service import Hub
+from viveiro.hub.types import AddFile, Repo
 from viveiro.jobs.context import JobContext
 from viveiro.types import RepoRef, Visibility
 
@@ -38,6 +43,7 @@ def import_upload(
             publication,
             visibility=visibility,
             stale=_is_replaced_data,
+            adjust=partial(_with_the_owners_words, publisher.hub),
             guard=job.still_mine,
         )
     repo = publisher.hub.get_repo(publisher.viewer, ref, follow=True)
@@ -61,5 +67,24 @@ def _write_folder(job: JobContext, upload_id: str, options: ImportOptions) -> Pa
 
 
 def _is_replaced_data(path: str) -> bool:
-    """The rows of the repo's earlier revision go; its card and whatever else its owner put there stay."""
+    """The rows of the repo's earlier revision go; whatever else its owner put there stays."""
     return path.startswith("data/") and path.endswith(".parquet")
+
+
+def _with_the_owners_words(hub: Hub, repo: Repo, head: str, file: AddFile) -> AddFile:
+    """The card of the import, with what the repo's owner wrote in the one that is there."""
+    from viveiro.datasets.cards import renewed_card
+    from viveiro.datasets.reading import import_report
+
+    if file.path != CARD or (card := _content(hub, repo, head, CARD)) is None:
+        return file
+    assert isinstance(file.content, bytes)
+    digest = import_report(hub, repo, head).get("card_sha256")
+    return AddFile(CARD, renewed_card(card, file.content, digest))
+
+
+def _content(hub: Hub, repo: Repo, sha: str, path: str) -> bytes | None:
+    try:
+        return b"".join(hub.stream_file(repo, hub.entry(repo, sha, path)))
+    except EntryNotFound:
+        return None

@@ -147,7 +147,17 @@ def open_dataset(hub: Hub, repo: Repo, sha: str) -> OpenDataset:
         split: tuple(_open_parquet(hub, repo, entry) for entry in by_split[split])
         for split in sorted(by_split, key=list(dict.fromkeys(SPLIT_WORDS.values())).index)
     }
-    return OpenDataset(repo.name, sha, files, _import_report(hub, repo, sha))
+    return OpenDataset(repo.name, sha, files, import_report(hub, repo, sha))
+
+
+def import_report(hub: Hub, repo: Repo, sha: str) -> dict[str, Any]:
+    """What our own import left in the commit; empty where it left nothing."""
+    try:
+        entry = hub.entry(repo, sha, REPORT_FILE)
+        report = orjson.loads(b"".join(hub.stream_file(repo, entry)))
+    except (EntryNotFound, orjson.JSONDecodeError):
+        return {}
+    return report if isinstance(report, dict) else {}
 
 
 def _decoded(batch: pa.RecordBatch, name: str, classes: Classes) -> pa.Array:
@@ -191,12 +201,3 @@ def _open_parquet(hub: Hub, repo: Repo, entry: TreeEntry) -> pq.ParquetFile:
             repo=repo.name,
             why=str(error),
         ) from error
-
-
-def _import_report(hub: Hub, repo: Repo, sha: str) -> dict[str, Any]:
-    try:
-        entry = hub.entry(repo, sha, REPORT_FILE)
-        report = orjson.loads(b"".join(hub.stream_file(repo, entry)))
-    except (EntryNotFound, orjson.JSONDecodeError):
-        return {}
-    return report if isinstance(report, dict) else {}

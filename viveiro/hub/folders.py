@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final, Self, TypeAlias
 
 from viveiro.accounts.service import require_namespace, viewer_of_user
 from viveiro.accounts.types import SYSTEM, Viewer
@@ -28,6 +28,8 @@ SEARCHED_COMMITS: Final = 1000
 """How far back an earlier attempt's commit is looked for."""
 ATTEMPTS: Final = 20
 """Others may move the branch meanwhile, but hardly so often."""
+
+Adjust: TypeAlias = Callable[[Repo, str, AddFile], AddFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Publisher:
         *,
         visibility: Visibility = Visibility.PUBLIC,
         stale: Callable[[str], bool] = lambda _path: False,
+        adjust: Adjust = lambda _repo, _head, file: file,
         guard: Guard | None = None,
     ) -> str:
         """Make the folder's files the repo's, in one commit on main; the repo is made when missing. The commit's id.
@@ -78,6 +81,7 @@ class Publisher:
 
         Args:
             stale: whether a file of the branch that the folder does not have should go.
+            adjust: what a regular file of the folder becomes on top of this head of the branch.
             guard: raises, in the transaction that moves the branch, when this attempt must not publish any more.
         """
         repo = self.ensure_repo(ref, visibility)
@@ -89,7 +93,7 @@ class Publisher:
             additions = additions or list(self._additions(repo, folder, head))
             builder = self.hub.begin_commit(self.viewer, repo, "main")
             for operation in [*self._deletions(repo, head, folder, stale), *additions]:
-                builder.add(operation)
+                builder.add(adjust(repo, head, operation) if isinstance(operation, AddFile) else operation)
             try:
                 return builder.finish(publication.summary, publication.body, parent=head, guard=guard).oid
             except StaleParent:
