@@ -91,13 +91,8 @@ class TextLearner:
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Matrices decay; biases, scales of layer norms and embeddings do not. The head is faster."""
         head = set(self._head.parameters())
-        embeddings = {
-            weight
-            for module in self.network.modules()
-            if isinstance(module, nn.Embedding)
-            for weight in module.parameters()
-        }
         trunk = [weight for weight in self.network.parameters() if weight not in head]
+        embeddings = _embeddings(self.network)
         decaying = [weight for weight in trunk if weight.ndim > 1 and weight not in embeddings]
         steady = [weight for weight in trunk if weight.ndim <= 1 or weight in embeddings]
         return [
@@ -142,8 +137,11 @@ class TextLearner:
     @property
     def layer_weights(self) -> int:
         """How many weights the encoder's layers have; embeddings are a matter of the language, not of depth and width."""
-        linear = [module for module in self.network.trunk.modules() if isinstance(module, nn.Linear)]
-        return sum(module.weight.numel() for module in linear)
+        embeddings = _embeddings(self.network.trunk)
+        matrices = [
+            weight for weight in self.network.trunk.parameters() if weight.ndim == 2 and weight not in embeddings
+        ]
+        return sum(weight.numel() for weight in matrices)
 
     @property
     def _head(self) -> Dense:
@@ -156,6 +154,11 @@ class TextLearner:
         with sdpa_kernel(self._attention):
             logits: Tensor = self.network(ids.to(self._device), mask.to(self._device))
         return logits
+
+
+def _embeddings(network: nn.Module) -> set[nn.Parameter]:
+    tables = [module for module in network.modules() if isinstance(module, nn.Embedding)]
+    return {weight for table in tables for weight in table.parameters()}
 
 
 def thinned(token_ids: np.ndarray) -> np.ndarray:

@@ -17,10 +17,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from viveiro.errors import InvalidInput, Unprocessable
+from viveiro.locale import Sentence
+from viveiro.ml.bases import UnfitModel
 
 CONFIG_NAME: Final = "config.json"
 MODULES_NAME: Final = "modules.json"
 ONE_FILE: Final = "1TB"
+_UNFIT: Final = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, ImportError)
+"""What transformers raises for a config that it does not know, and its models for inputs that are not theirs."""
 PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -187,15 +191,16 @@ class Dense(nn.Module):
 
 
 def open_network(folder: Path) -> Network:
-    """In evaluation mode, float32, on the CPU."""
+    """In evaluation mode, float32, on the CPU. Raises UnfitModel, and what else is defined here."""
     config = _read_json(folder / CONFIG_NAME) if (folder / CONFIG_NAME).exists() else {}
     if (folder / MODULES_NAME).exists():
         network = _sentence_network(folder)
     elif is_sequence_classifier(config):
-        network = _classifier_network(folder)
+        return _classifier_network(folder).eval()
     else:
         network = _encoder_network(folder, folder, nn.ModuleList([Pooling(("mean",))]))
-    return network.eval()
+    _try_out(network.eval())
+    return network
 
 
 def save_network(network: Network, folder: Path) -> None:
@@ -267,7 +272,9 @@ def _encoder_network(
     from transformers import AutoModel
 
     trunk: Any = _load(AutoModel, encoder_folder)
-    dimension = trunk.config.hidden_size
+    dimension = getattr(trunk.config, "hidden_size", None)
+    if dimension is None:
+        raise UnfitModel(Sentence("its vectors have no one size"))
     for stage in stages:
         if isinstance(stage, Pooling):
             dimension *= len(stage.modes)
@@ -298,7 +305,26 @@ def _load(auto_class: Any, folder: Path) -> nn.Module:
         )
     except SafetensorError as error:
         raise DamagedWeights(str(error)) from error
+    except _UNFIT as error:
+        raise UnfitModel(_reason(error)) from error
     return trunk
+
+
+def _try_out(network: Network) -> None:
+    """On two tokens: what reads something else than texts loads well, and fails only here."""
+    token_ids = torch.zeros((1, 2), dtype=torch.int64)
+    try:
+        with torch.inference_mode():
+            network(token_ids, torch.ones_like(token_ids))
+    except _UNFIT as error:
+        raise UnfitModel(_reason(error)) from error
+
+
+def _reason(error: Exception) -> object:
+    said = str(error) or type(error).__name__
+    if "ignore_mismatched_sizes" in said:
+        return Sentence("its weights have other sizes than its config.json says")
+    return said.splitlines()[0].partition(". ")[0].rstrip(".")[:200]
 
 
 def _stage(kind: str, folder: Path) -> nn.Module:
@@ -338,7 +364,7 @@ def _inside(folder: Path, relative: str) -> Path:
 def _max_length(folder: Path, written: int | None) -> int:
     """The fewest tokens that anything in the folder names as its limit; 512 where nothing does."""
     config = _read_json(folder / CONFIG_NAME) if (folder / CONFIG_NAME).exists() else {}
-    positions = config.get("max_position_embeddings")
+    positions = config.get("max_position_embeddings") or config.get("n_positions")
     if positions and config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
         positions -= 2  # these count positions from the padding index on
     tokenizer = folder / "tokenizer_config.json"

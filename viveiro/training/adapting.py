@@ -14,12 +14,13 @@ import orjson
 from pydantic import BaseModel
 
 from viveiro.datasets.service import LabelledRows, read_rows, trainable
+from viveiro.ml.bases import UnfitModel
 from viveiro.ml.tasks import Comparison, Estimate, Trained, Workplace
 from viveiro.training.cards import model_card
 from viveiro.training.description import RunDescription, parse_params
 from viveiro.training.pictures import write_pictures
 from viveiro.training.preflight import Room, check_room, environment
-from viveiro.training.types import RECORD_FILE
+from viveiro.training.types import RECORD_FILE, UnfitBase
 
 if TYPE_CHECKING:
     from viveiro.datasets.service import OpenDataset
@@ -76,7 +77,10 @@ def _prepare(given: Ingredients, report: Report) -> tuple[LabelledRows, Estimate
     rows = read_rows(given.dataset, given.description.columns, given.description.seed)
     report({"stage": "preflight"})
     task, params = trainable(given.description.task), _params(given)
-    estimate = task.estimate(rows.train, rows.validation, params, _workplace(given, report))
+    try:
+        estimate = task.estimate(rows.train, rows.validation, params, _workplace(given, report))
+    except UnfitModel as error:
+        raise UnfitBase(given.description.base, task.name, error.why) from error
     report({"stage": "estimated", **_needs(estimate)})
     limited = given.description.budget_minutes is not None
     check_room(estimate, Room.of_machine(given.work, math.inf if limited else given.time_limit_seconds))

@@ -13,8 +13,10 @@ from viveiro.hub.folders import check_may_publish
 from viveiro.hub.imports import STARTER, starter_repo
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
+from viveiro.ml.bases import why_unfit
 from viveiro.ml.tasks import TrainableTask, tasks
 from viveiro.training.description import Revision, RunDescription, parse_params
+from viveiro.training.types import UnfitBase
 from viveiro.types import Action, RepoId, RepoKind, RepoRef, Visibility
 
 if TYPE_CHECKING:
@@ -99,7 +101,9 @@ def _base(hub: Hub, viewer: Viewer, task: TrainableTask, wanted: Revision | None
 
 
 def _check_base(base: str, task: TrainableTask, config: dict[str, Any], files: set[str]) -> None:
-    """What the files' names tell already. What is wrong inside them, the run finds."""
+    """What the config and the files' names tell already. What is wrong inside the others, the run finds."""
+    if (why := why_unfit(config)) is not None:
+        raise UnfitBase(base, task.name, why)
     if not any(each.recognises(config, files) for each in (tasks["feature-extraction"], task)):
         raise InvalidInput(
             "{base} cannot be adapted to {task}: that takes a model of {families}, with a config.json. "

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from viveiro.errors import NotFound, Unprocessable
+from viveiro.errors import InvalidInput, NotFound, Unprocessable
 from viveiro.jobs.types import JobState
 from viveiro.training.description import RunDescription
 
@@ -23,6 +23,16 @@ class RunNotFound(NotFound):
 
 class NotReproducible(Unprocessable):
     """Something that the run was made of is not here, or its record does not say what that was."""
+
+
+class UnfitBase(InvalidInput):
+    def __init__(self, base: object, task: str, why: object) -> None:
+        super().__init__(
+            "{base} cannot be adapted to {task}: {why}. Choose an encoder that reads texts. To see models: viveiro models list",
+            base=base,
+            task=task,
+            why=why,
+        )
 
 
 class NotEnoughMemory(Unprocessable):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.unit.ml.tiny import CORPUS, make_classifier
+from tests.unit.ml.tiny import CORPUS, make_classifier, make_t5
+from viveiro.ml.bases import UnfitModel
 from viveiro.ml.embedding import NoTokenizer, SentenceEncoder, fingerprint
 from viveiro.ml.networks import DamagedWeights, NoWeights, Pooling, UnknownModule, UnsafeWeights, open_network
 
@@ -97,6 +98,33 @@ class TestWhatIsRefused:
         (folder / "model.safetensors").write_bytes(content)
         with pytest.raises(DamagedWeights, match="Upload them again"):
             open_network(folder)
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"model_type": "foobar"}, "has model type `foobar` but Transformers does not recognize this architecture"),
+            ({"hidden_size": 64}, "its weights have other sizes than its config.json says"),
+        ],
+    )
+    def test_a_config_that_does_not_fit_is_told(self, changes, said, encoder_folder, tmp_path):
+        folder = shutil.copytree(encoder_folder, tmp_path / "changed")
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, **changes}))
+        with pytest.raises(UnfitModel, match=said):
+            open_network(folder)
+
+    def test_a_model_that_cannot_read_a_text_alone_is_found_when_it_is_opened(self, tmp_path):
+        with pytest.raises(UnfitModel, match="To see models: viveiro models list"):
+            open_network(make_t5(tmp_path / "t5"))
+
+    def test_a_model_without_vectors_of_one_size_is_refused(self, tmp_path):
+        from transformers import CLIPConfig, CLIPModel
+
+        parts = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+        vision = {**parts, "image_size": 16, "patch_size": 8}
+        CLIPModel(CLIPConfig(text_config={**parts, "vocab_size": 8}, vision_config=vision)).save_pretrained(tmp_path)
+        with pytest.raises(UnfitModel, match="no one size"):
+            open_network(tmp_path)
 
     def test_a_module_cannot_lead_out_of_the_folder(self, encoder_folder, tmp_path):
         folder = shutil.copytree(encoder_folder, tmp_path / "escaping")

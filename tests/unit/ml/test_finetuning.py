@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 
-from tests.unit.ml.tiny import make_encoder
+from tests.unit.ml.tiny import make_encoder, make_gpt2
 from tests.unit.ml.training_rows import table
 from viveiro.ml.artefact import Artefact, add_head, lay_out_encoder
 from viveiro.ml.embedding import SentenceEncoder, padded
@@ -39,6 +39,25 @@ def trained(folder, precision="float32"):
     for start in (0, 8, 16):
         trainer.rehearse(np.arange(start, start + 8))
     return subject
+
+
+class TestLayerWeights:
+    """What the learning rate goes by: the matrices of the layers, whatever the network calls them."""
+
+    def test_those_of_an_encoder_are_its_linear_maps(self, classifier):
+        subject = learner(classifier)
+        linear = [module for module in subject.network.trunk.modules() if isinstance(module, torch.nn.Linear)]
+        assert subject.layer_weights == sum(module.weight.numel() for module in linear)
+
+    def test_those_of_gpt2_count_too(self, tmp_path):
+        lay_out_encoder(make_gpt2(tmp_path / "gpt2"), tmp_path / "classifier", 64)
+        add_head(
+            tmp_path / "classifier",
+            np.zeros((3, 32), np.float32),
+            np.zeros(3, np.float32),
+            Artefact("text-classification", ("a", "b", "c")),
+        )
+        assert learner(tmp_path / "classifier").layer_weights == 2 * 12 * 32 * 32
 
 
 class TestTheTrainedNetwork:

@@ -104,6 +104,22 @@ class TestRecognition:
     def test_rule(self, config, files, expected):
         assert [name for name in tasks if tasks[name].recognises(config, files)] == [expected]
 
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {"model_type": "vit", "image_size": 224},
+            {"model_type": "clip", "text_config": {}, "vision_config": {}},
+            {"model_type": "whisper", "num_mel_bins": 80, "is_encoder_decoder": True},
+            {
+                "model_type": "wav2vec2",
+                "num_feat_extract_layers": 7,
+                "architectures": ["HubertForSequenceClassification"],
+            },
+        ],
+    )
+    def test_models_for_images_and_sound_are_none_of_theirs(self, config):
+        assert [name for name in tasks if tasks[name].recognises(config, [])] == []
+
 
 class TestGuessingColumns:
     """Text classification finds its columns by values where the names say nothing."""

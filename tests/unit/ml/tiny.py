@@ -33,6 +33,27 @@ def make_encoder(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
+def make_gpt2(folder: Path) -> Path:
+    """It reads texts well, though nothing in it is called as in an encoder, and its layers hold no `nn.Linear`."""
+    from transformers import GPT2Config, GPT2Model
+
+    _tokenizer().save_pretrained(folder)
+    config = GPT2Config(vocab_size=_tokenizer().vocab_size, n_embd=32, n_layer=2, n_head=2, n_positions=64)
+    GPT2Model(config).save_pretrained(folder)
+    return folder
+
+
+def make_t5(folder: Path) -> Path:
+    """It wants to be told what to write."""
+    from transformers import T5Config, T5Model
+
+    _tokenizer().save_pretrained(folder)
+    T5Model(
+        T5Config(vocab_size=_tokenizer().vocab_size, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+    ).save_pretrained(folder)
+    return folder
+
+
 def make_classifier(folder: Path, labels: list[str], *, seed: int = 0) -> Path:
     from transformers import BertForSequenceClassification
 

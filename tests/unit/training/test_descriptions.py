@@ -22,6 +22,7 @@ from viveiro.hub.folders import Publication
 from viveiro.hub.types import AddFile, DeleteFile
 from viveiro.training.description import Revision, RunDescription, parse_description, read_config
 from viveiro.training.resolving import resolve
+from viveiro.training.types import UnfitBase
 from viveiro.types import RepoId, RepoRef, Visibility
 
 
@@ -158,6 +159,20 @@ class TestResolving:
         repo = nursery.hub.get_repo(nursery.alice, BASE)
         nursery.commit(repo, AddFile("pytorch_model.bin", b"a pickle"), DeleteFile(missing))
         with pytest.raises(InvalidInput, match=said):
+            self.resolve(nursery)
+
+    @pytest.mark.parametrize(
+        ("field", "said"),
+        [
+            ('"is_encoder_decoder": true', "a decoder besides its encoder"),
+            ('"image_size": 224', "made for images or sound"),
+            ('"num_mel_bins": 80', "made for images or sound"),
+        ],
+    )
+    def test_a_base_of_another_kind_is_refused(self, field: str, said: str, nursery: Nursery) -> None:
+        repo = nursery.hub.get_repo(nursery.alice, BASE)
+        nursery.commit(repo, AddFile("config.json", f'{{"model_type": "other", {field}}}'.encode()))
+        with pytest.raises(UnfitBase, match=f"alice/encoder cannot be adapted to text-classification: it .*{said}"):
             self.resolve(nursery)
 
     def test_a_dataset_without_labels_asks_for_the_column(self, nursery: Nursery, tmp_path: Path) -> None:

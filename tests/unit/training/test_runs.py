@@ -14,6 +14,7 @@ from viveiro.errors import InvalidInput
 from viveiro.hub.cards import read_card
 from viveiro.hub.folders import Publication
 from viveiro.hub.moving import move_repo
+from viveiro.hub.types import AddFile
 from viveiro.jobs import leases
 from viveiro.jobs.tables import JobRow
 from viveiro.jobs.types import Ending, JobState, Outcome
@@ -28,7 +29,7 @@ from viveiro.training.service import (
     settle_runs,
 )
 from viveiro.training.tables import RunRow
-from viveiro.training.types import state_of
+from viveiro.training.types import UnfitBase, state_of
 from viveiro.types import RepoId
 
 
@@ -90,6 +91,16 @@ class TestATestOfOtherClasses:
         assert result["rows"]["test"] == 6
         card = nursery.read(model_of(nursery, "alice/parts-model"), "README.md").decode()
         assert "3 rows of validation and test have a class that no training row has" in card
+
+
+class TestABaseThatDoesNotFit:
+    def test_is_told_before_anything_is_learnt(self, nursery: Nursery) -> None:
+        repo = nursery.hub.get_repo(nursery.alice, BASE)
+        config = {**json.loads(nursery.read(repo, "config.json")), "hidden_size": 64}
+        nursery.commit(repo, AddFile("config.json", json.dumps(config).encode()))
+        run = nursery.start()
+        with pytest.raises(UnfitBase, match=r"alice/encoder@.* cannot be adapted to text-classification: its weights"):
+            nursery.work(run)
 
 
 class TestARunWhoseReposMove:

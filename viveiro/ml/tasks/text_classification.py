@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from viveiro.ml.artefact import Artefact, Decision, read_artefact
 from viveiro.ml.baselines import majority, tfidf
+from viveiro.ml.bases import is_for_other_senses
 from viveiro.ml.data import LabelSpace, TooFewRows, check_texts, text_key
 from viveiro.ml.metrics import (
     Evaluation,
@@ -45,6 +46,8 @@ class TextClassification:
 
     def recognises(self, config: Mapping[str, Any], files: Collection[str]) -> bool:
         """One of ours, which keeps its labels in the config of an encoder, or a classifier of transformers."""
+        if is_for_other_senses(config):
+            return False
         classifies = any(str(name).endswith("ForSequenceClassification") for name in config.get("architectures") or ())
         return classifies or ("viveiro.json" in files and "modules.json" in files and bool(config.get("id2label")))
 
