@@ -19,6 +19,8 @@ TOKEN_BUDGET: Final = 2048
 """Tokens in one bulk batch: large enough to fill the cores, small enough for their caches."""
 FAITHFUL_COSINE: Final = 0.999
 """A lower precision is used only while every probe's answer stays this near to float32's."""
+TOKENISED_AT_ONCE: Final = 1000
+"""Texts: a tokenizer's own records of a text are many times larger than its ids."""
 VOCABULARIES: Final = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 PROBES: Final = (
     "A prensa hidráulica perdeu pressão durante o turno da noite.",
@@ -63,7 +65,7 @@ class SentenceEncoder:
         """Token ids, cut to `max_length` and never padded, whatever `tokenizer.json` says about both."""
         return token_ids_of(self._tokenizer, texts, self.max_length)
 
-    def forward(self, token_ids: Sequence[Sequence[int]]) -> np.ndarray:
+    def forward(self, token_ids: Sequence[Sequence[int] | np.ndarray]) -> np.ndarray:
         """One padded batch → float32 (len(token_ids), dimension)."""
         ids, mask = padded(token_ids, self._tokenizer.pad_token_id or 0)
         with torch.inference_mode():
@@ -74,7 +76,7 @@ class SentenceEncoder:
         """float32 (len(texts), dimension), in the order of `texts`. `progress(done, all)` is told after each batch."""
         if not texts:
             return np.zeros((0, self.dimension), np.float32)
-        token_ids = self.tokenize(texts)
+        token_ids = compact_token_ids(self._tokenizer, texts, self.max_length)
         batches, inverse = length_sorted_batches([len(tokens) for tokens in token_ids], TOKEN_BUDGET)
         outputs, done = [], 0
         for batch in batches:
@@ -100,6 +102,15 @@ def token_ids_of(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[
     encoded = tokenizer(list(texts), padding=False, truncation=True, max_length=max_length, return_attention_mask=False)
     ids: list[list[int]] = encoded["input_ids"]
     return ids
+
+
+def compact_token_ids(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[np.ndarray]:
+    """The same for very many texts, each as int32 (tokens,)."""
+    return [
+        np.array(ids, dtype=np.int32)
+        for start in range(0, len(texts), TOKENISED_AT_ONCE)
+        for ids in token_ids_of(tokenizer, texts[start : start + TOKENISED_AT_ONCE], max_length)
+    ]
 
 
 def padded(token_ids: Sequence[Sequence[int] | np.ndarray], pad: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,13 +13,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from viveiro.ml.batching import length_sorted_batches
 from viveiro.ml.device import Precision
-from viveiro.ml.embedding import open_tokenizer, padded, token_ids_of
+from viveiro.ml.embedding import compact_token_ids, open_tokenizer, padded
 from viveiro.ml.heads import ClassWeights
 from viveiro.ml.networks import Dense, Network, open_network
 from viveiro.ml.trainer import Report, Score
 
-TOKENISED_AT_ONCE: Final = 1000
-"""Texts: a tokenizer's own records of a text are many times larger than its ids."""
 VALIDATION_TOKENS: Final = 4096
 TOKEN_DROPOUT: Final = 0.15
 """Share of a text's tokens that a training step leaves out, so that no single word comes to decide; docs/decisions/0014."""
@@ -46,12 +44,7 @@ class Examples:
 
 
 def tokenised(folder: Path, texts: Sequence[str], truth: np.ndarray, max_length: int) -> Examples:
-    tokenizer = open_tokenizer(folder)
-    token_ids: list[np.ndarray] = []
-    for start in range(0, len(texts), TOKENISED_AT_ONCE):
-        chunk = token_ids_of(tokenizer, texts[start : start + TOKENISED_AT_ONCE], max_length)
-        token_ids += [np.array(ids, dtype=np.int32) for ids in chunk]
-    return Examples(token_ids, truth)
+    return Examples(compact_token_ids(open_tokenizer(folder), texts, max_length), truth)
 
 
 class TextLearner:

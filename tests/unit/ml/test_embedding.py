@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.unit.ml.tiny import CORPUS, make_classifier, make_t5
+from viveiro.ml import embedding
 from viveiro.ml.bases import UnfitModel
 from viveiro.ml.embedding import NoTokenizer, SentenceEncoder, fingerprint
 from viveiro.ml.networks import DamagedWeights, NoWeights, Pooling, UnknownModule, UnsafeWeights, open_network
@@ -63,6 +64,19 @@ class TestSentenceEncoder:
         SentenceEncoder(encoder_folder).encode(TEXTS * 40, lambda done, of: heard.append((done, of)))
         assert heard == sorted(heard)
         assert heard[-1] == (len(TEXTS) * 40, len(TEXTS) * 40)
+
+    def test_many_texts_are_tokenised_in_parts_and_read_as_ever(self, encoder_folder, monkeypatch):
+        encoder = SentenceEncoder(encoder_folder, precision="float32")
+        at_once, expected = [], encoder.encode(TEXTS)
+        tokenise = embedding.token_ids_of
+        monkeypatch.setattr(embedding, "TOKENISED_AT_ONCE", 2)
+        monkeypatch.setattr(
+            embedding,
+            "token_ids_of",
+            lambda tokenizer, texts, most: at_once.append(len(texts)) or tokenise(tokenizer, texts, most),
+        )
+        np.testing.assert_array_equal(encoder.encode(TEXTS), expected)
+        assert max(at_once) == 2
 
     def test_no_texts_have_no_vectors(self, encoder_folder):
         assert SentenceEncoder(encoder_folder).encode([]).shape == (0, 32)
