@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from viveiro.settings import Settings
@@ -59,8 +60,9 @@ def _all(cache: Path) -> Iterator[_CheckOut]:
 
 
 def _own_bytes(folder: Path) -> int:
-    """Links to where content is stored take no room."""
-    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    """What is a link to stored content too takes no room."""
+    states = [file.lstat() for file in folder.rglob("*")]
+    return sum(state.st_size for state in states if S_ISREG(state.st_mode) and state.st_nlink == 1)
 
 
 def _delete(folder: Path) -> None:

@@ -211,10 +211,11 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 def _place(hub: Hub, repo: Repo, entry: TreeEntry, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Linked is only what stays: a file that was put together from xorbs may leave its cache at any time.
+    # A hard link: the stored file goes when a job puts it into xorbs, an hour after it came.
     if entry.lfs is not None and (path := hub.blobs.plain.path(entry.lfs.oid)) is not None:
-        target.symlink_to(path)
-        return
+        with suppress(OSError):  # another disk, or just put into xorbs
+            target.hardlink_to(path)
+            return
     with target.open("wb") as file:
         for chunk in hub.stream_file(repo, entry):
             file.write(chunk)

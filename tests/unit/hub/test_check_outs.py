@@ -2,11 +2,15 @@
 
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from viveiro.db import utc_now
+from viveiro.hub import folders, jobs
 from viveiro.hub.check_outs import is_checked_out, trim_check_outs
+from viveiro.hub.types import AddLfsFile
 from viveiro.settings import Settings
 
 HOUR = 3600.0
@@ -45,10 +49,22 @@ def test_links_to_stored_content_take_no_room_and_stay(settings, tmp_path):
     large = tmp_path / "large"
     large.write_bytes(bytes(1000))
     folder = check_out(settings, "models/a", hours_ago=9, size=0)
-    (folder / "linked").symlink_to(large)
+    (folder / "linked").hardlink_to(large)
     os.utime(folder, (0, 0))
     assert trim_check_outs(settings) == 0
     assert folder.exists()
+
+
+def test_what_a_link_leads_to_stays_when_it_is_stored_in_another_form(house):
+    repo = house.model()
+    weights = house.store(b"\0weights", repo)
+    house.commit(repo, AddLfsFile("model.safetensors", weights))
+    sha = house.hub.resolve(repo, "main")
+    folder = folders.check_out(house.hub, repo, sha, house.settings.cache_dir / "models" / sha)
+    assert jobs.pack_contents(house.hub, utc_now() + timedelta(days=1))["packed"] == 1
+    assert house.blobs.plain.path(weights) is None
+    assert folders.check_out(house.hub, repo, sha, folder) == folder
+    assert (folder / "model.safetensors").read_bytes() == b"\0weights"
 
 
 def test_what_is_not_there_is_to_be_made(settings):
