@@ -11,6 +11,7 @@ supervisor dies, all die; the next start resumes.
 import contextlib
 import fcntl
 import json
+import math
 import os
 import selectors
 import signal
@@ -32,6 +33,8 @@ STOP_SECONDS: Final = 20.0
 CALM_SECONDS: Final = 10.0
 """A child that lived this long is restarted at once; a shorter life doubles the wait."""
 LONGEST_WAIT_SECONDS: Final = 10.0
+MOST_LOADS: Final = 3
+"""A model host that died so often in a row while it loaded is not started again until somebody asks for it anew."""
 PORT_PATIENCE_SECONDS: Final = 5.0
 """The web process of a server that was just killed holds its port until the kernel has cleared it away."""
 
@@ -78,6 +81,14 @@ class Child:
     wait_seconds: float = 0.0
     due: float = 0.0
     wanted: bool = True
+    most_deaths: float = math.inf
+    """In a row, none of them after it had settled."""
+    deaths: int = 0
+    settled: bool = False
+
+    @property
+    def given_up(self) -> bool:
+        return self.deaths >= self.most_deaths
 
 
 class Supervisor:
@@ -166,17 +177,17 @@ class Supervisor:
                 0.0 if lived > CALM_SECONDS else min(max(child.wait_seconds * 2, 0.1), LONGEST_WAIT_SECONDS)
             )
             child.due = time.monotonic() + child.wait_seconds
-            _tell(
-                f"{child.name} ended with status {status} after {lived:.1f} s; starting it again in {child.wait_seconds:.1f} s"
-            )
+            child.deaths, child.settled = 0 if child.settled else child.deaths + 1, False
+            then = "giving it up" if child.given_up else f"starting it again in {child.wait_seconds:.1f} s"
+            _tell(f"{child.name} ended with status {status} after {lived:.1f} s; {then}")
 
     def _start_due(self) -> None:
         for child in self._children.values():
-            if child.process is None and child.due <= time.monotonic():
+            if child.process is None and not child.given_up and child.due <= time.monotonic():
                 self._start(child)
 
     def _seconds_to_next_start(self) -> float | None:
-        waiting = [child.due for child in self._children.values() if child.process is None]
+        waiting = [child.due for child in self._children.values() if child.process is None and not child.given_up]
         return max(0.0, min(waiting) - time.monotonic()) if waiting else None
 
     def _stop_all(self) -> None:
@@ -241,7 +252,13 @@ class Supervisor:
             case "host.start":
                 name = f"host {request['key']}"
                 if name not in self._children or not self._children[name].wanted:
-                    self._add(Child(name, _command("host", request["key"], *request["args"])))
+                    command = _command("host", request["key"], *request["args"])
+                    self._add(Child(name, command, most_deaths=MOST_LOADS))
+                return {"ok": True, "given_up": self._children[name].given_up}
+            case "host.settled":
+                child = self._children.get(f"host {request['key']}")
+                if child is not None:
+                    child.settled = True
                 return {"ok": True}
             case "host.stop":
                 child = self._children.get(f"host {request['key']}")

@@ -1,5 +1,6 @@
 """Models deployed to a real server and asked by the field's own client."""
 
+import contextlib
 import csv
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -221,6 +223,31 @@ class TestLifeOfAnEndpoint:
             os.kill(pid, signal.SIGKILL)
         assert hosts
         assert ask({"inputs": CORPUS[0]}).status_code == 200
+
+    def test_a_model_whose_process_keeps_dying_is_given_up_for_all_who_wait(
+        self, server, alice, make_repo, classifier_folder
+    ):
+        """As where memory runs out. Nothing starts it again, and nothing but another deploy tries it again."""
+        repo = make_repo()
+        sha = alice.upload_folder(repo_id=repo, folder_path=classifier_folder).oid
+        name = f"host {sha[:16]}"
+
+        def deploy() -> object:
+            with server.client("alice") as client:
+                return client.post("/api/v1/endpoints", json={"model": repo})
+
+        with ThreadPoolExecutor() as pool:
+            deploys = [pool.submit(deploy) for _ in range(3)]
+            while not all(deploy.done() for deploy in deploys):
+                with contextlib.suppress(KeyError, ProcessLookupError):
+                    os.kill(server.pids()[name], signal.SIGKILL)
+                time.sleep(0.01)
+        for refused in deploys:
+            with pytest.raises(Refused, match="memory") as caught:
+                refused.result()
+            assert caught.value.http_status == 503
+        assert name not in server.pids()
+        assert deploy()["state"] == "ready"
 
     def test_an_endpoint_serves_its_pinned_commit_until_it_is_deployed_again(self, server, alice, triage):
         with server.client("alice") as client:

@@ -10,7 +10,7 @@ from viveiro.settings import Settings
 ANSWER_SECONDS: Final = 10.0
 
 
-async def ask_supervisor(settings: Settings, request: dict[str, Any]) -> None:
+async def ask_supervisor(settings: Settings, request: dict[str, Any]) -> dict[str, Any]:
     """Raises NoSupervisor when nobody answers, or not with yes."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -18,10 +18,11 @@ async def ask_supervisor(settings: Settings, request: dict[str, Any]) -> None:
             try:
                 writer.write(json.dumps(request).encode() + b"\n")
                 await writer.drain()
-                answer = json.loads(await reader.readline())
+                answer: dict[str, Any] = json.loads(await reader.readline())
             finally:
                 writer.close()
     except (OSError, ValueError) as error:
         raise NoSupervisor from error
     if not answer.get("ok"):
         raise NoSupervisor
+    return answer

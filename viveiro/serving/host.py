@@ -66,6 +66,7 @@ async def _live(host: "ModelHost", settings: Settings, key: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_end.set)
     async with host.serving(settings.sockets_dir / f"{key}.sock"):
+        telling = asyncio.create_task(_tell_when_settled(host, settings, key))
         limit = settings.model_idle_limit.total_seconds()
         while not told_to_end.is_set():
             with contextlib.suppress(TimeoutError):
@@ -75,7 +76,15 @@ async def _live(host: "ModelHost", settings: Settings, key: str) -> int:
                 with contextlib.suppress(NoSupervisor):  # then nobody would start it again either
                     await ask_supervisor(settings, {"op": "host.stop", "key": key})
                 break
+        telling.cancel()
     return 0
+
+
+async def _tell_when_settled(host: "ModelHost", settings: Settings, key: str) -> None:
+    """A death while it loads is one that the next attempt would only repeat; the supervisor counts those."""
+    await host.settled()
+    with contextlib.suppress(NoSupervisor):
+        await ask_supervisor(settings, {"op": "host.settled", "key": key})
 
 
 @dataclass(eq=False)
@@ -122,6 +131,10 @@ class ModelHost:
                 self._changed.notify_all()
             # Waited for: a thread that Python ends inside an engine's C++ takes the process down with SIGABRT.
             await asyncio.to_thread(thread.join)
+
+    async def settled(self) -> None:
+        """Returns when the model is loaded, or has turned out not to load."""
+        await self._settled.wait()
 
     def idle_seconds(self) -> float:
         return time.monotonic() - self._record.last_used

@@ -6,6 +6,8 @@ import itertools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -17,7 +19,16 @@ from viveiro.hub.service import Hub
 from viveiro.locale import Sentence, restored
 from viveiro.serving import frames, service
 from viveiro.serving.control import ask_supervisor
-from viveiro.serving.types import Answer, Endpoint, ForwardFailed, ModelDoesNotLoad, ModelLoading, QueueFull, TooLate
+from viveiro.serving.types import (
+    Answer,
+    Endpoint,
+    ForwardFailed,
+    ModelDoesNotLoad,
+    ModelKeepsDying,
+    ModelLoading,
+    QueueFull,
+    TooLate,
+)
 from viveiro.settings import Settings
 
 log = structlog.get_logger()
@@ -25,6 +36,7 @@ log = structlog.get_logger()
 LOAD_SECONDS: Final = 60.0
 """How long a request waits for its model to load before it is told to come back."""
 CONNECT_POLL_SECONDS: Final = 0.05
+ASK_AGAIN_SECONDS: Final = 1.0
 STATE_SECONDS: Final = 2.0
 _ERRORS: Final[dict[str, Callable[[], ViveiroError]]] = {
     error.__name__: error for error in (QueueFull, TooLate, ForwardFailed)
@@ -41,6 +53,7 @@ class Hosts:
         self._answer_seconds = settings.model_answer_limit.total_seconds()
         self._connections: dict[str, _Connection] = {}
         self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._failures: dict[str, _Failure] = {}
         self._warming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -63,7 +76,7 @@ class Hosts:
 
         Raises:
             ModelLoading: it takes longer than a request should wait.
-            ModelDoesNotLoad, QueueFull, TooLate, ForwardFailed, NoSupervisor
+            ModelDoesNotLoad, ModelKeepsDying, QueueFull, TooLate, ForwardFailed, NoSupervisor
         """
         options = {"parameters": parameters, "bare": bare, "seconds": self._answer_seconds}
         request = {"op": "predict", "texts": texts, **options}
@@ -118,16 +131,18 @@ class Hosts:
         """To a host whose model is loaded."""
         if (known := self._connections.get(endpoint.key)) is not None and known.is_open:
             return known
-        async with self._opening[endpoint.key]:
-            if (known := self._connections.get(endpoint.key)) is not None and known.is_open:
-                return known
-            try:
-                async with asyncio.timeout(LOAD_SECONDS):
-                    connection = await self._open(endpoint)
-            except TimeoutError:
-                raise ModelLoading(endpoint.repo) from None
-            self._connections[endpoint.key] = connection
-            return connection
+        asked = time.monotonic()
+        try:
+            async with asyncio.timeout(LOAD_SECONDS), self._opening[endpoint.key]:
+                if (known := self._connections.get(endpoint.key)) is not None and known.is_open:
+                    return known
+                failure = self._failures.get(endpoint.key)
+                if failure is not None and failure.at > asked:  # loading it once more for each who waited helps none
+                    raise failure.of_repo(endpoint.repo)
+                connection = self._connections[endpoint.key] = await self._open(endpoint)
+                return connection
+        except TimeoutError:
+            raise ModelLoading(endpoint.repo) from None
 
     async def _open(self, endpoint: Endpoint) -> "_Connection":
         while True:
@@ -149,16 +164,24 @@ class Hosts:
         if answer.get("state") == "ready":
             return connection
         await connection.close()
+        why = restored(answer.get("why")) or Sentence("It did not say why.")
+        raise await self._fail(endpoint, partial(ModelDoesNotLoad, why=why))
+
+    async def _fail(self, endpoint: Endpoint, of_repo: Callable[[str], ViveiroError]) -> ViveiroError:
+        self._failures[endpoint.key] = _Failure(time.monotonic(), of_repo)
         await ask_supervisor(self._settings, {"op": "host.stop", "key": endpoint.key})
-        raise ModelDoesNotLoad(endpoint.repo, restored(answer.get("why")) or Sentence("It did not say why."))
+        return of_repo(endpoint.repo)
 
     async def _start(self, endpoint: Endpoint) -> "_Connection":
         folder = await run_in_threadpool(service.check_out_model, self._hub, self._settings, endpoint)
         engine = self._settings.engine if endpoint.engine == "auto" else endpoint.engine
-        arguments = [str(folder), endpoint.task, engine]
-        started = time.monotonic()
-        await ask_supervisor(self._settings, {"op": "host.start", "key": endpoint.key, "args": arguments})
+        start = {"op": "host.start", "key": endpoint.key, "args": [str(folder), endpoint.task, engine]}
+        started = ask_next = time.monotonic()
         while True:
+            if time.monotonic() >= ask_next:  # again and again: it may die before it listens
+                if (await ask_supervisor(self._settings, start)).get("given_up"):
+                    raise await self._fail(endpoint, ModelKeepsDying)
+                ask_next = time.monotonic() + ASK_AGAIN_SECONDS
             with contextlib.suppress(OSError):
                 connection = await _Connection.open(self._socket(endpoint))
                 log.info("host_started", repo=endpoint.repo, sha=endpoint.sha, seconds=time.monotonic() - started)
@@ -174,6 +197,14 @@ class Hosts:
 
     def _socket(self, endpoint: Endpoint) -> str:
         return str(self._settings.sockets_dir / f"{endpoint.key}.sock")
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Of a model to load. Repos may share it, so each request hears of its own."""
+
+    at: float
+    of_repo: Callable[[str], ViveiroError]
 
 
 class _Connection:

@@ -99,6 +99,16 @@ class ModelDoesNotLoad(Unprocessable):
         )
 
 
+class ModelKeepsDying(Unavailable):
+    def __init__(self, repo_id: RepoId | str) -> None:
+        super().__init__(
+            "The process that loads {repo_id} died several times in a row, as happens when memory runs out; the server's log "
+            "has each death. Free memory, or stop serving another model (viveiro endpoints undeploy), then: "
+            "viveiro endpoints deploy {repo_id}",
+            repo_id=repo_id,
+        )
+
+
 class InvalidRequest(InvalidInput):
     def __init__(self, why: list[Sentence]) -> None:
         super().__init__(

@@ -1,0 +1,77 @@
+"""What the web process does about models that are not loaded yet."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.hub.house import House
+from viveiro.db import utc_now
+from viveiro.serving import hosts
+from viveiro.serving.hosts import Hosts
+from viveiro.serving.types import Endpoint, ModelLoading
+from viveiro.settings import Settings
+from viveiro.types import Resource, Visibility
+
+LOAD_SECONDS = 0.5
+
+
+class Neighbours:
+    """On their sockets: a supervisor that has these hosts, and notes which it was told to stop; a host that never gets ready."""
+
+    def __init__(self, settings: Settings, *keys: str) -> None:
+        self.settings = settings
+        self.keys = keys
+        self.stopped: asyncio.Queue[str] = asyncio.Queue()
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        folder = self.settings.sockets_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        supervisor = await asyncio.start_unix_server(self._supervise, folder / "supervisor.sock")
+        async with supervisor, await asyncio.start_unix_server(self._load, folder / f"{self.keys[0]}.sock"):
+            yield
+
+    async def _supervise(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = json.loads(await reader.readline())
+        if request["op"] == "host.stop":
+            self.stopped.put_nowait(request["key"])
+        writer.write(json.dumps({"ok": True, "processes": {f"host {key}": 1 for key in self.keys}}).encode() + b"\n")
+        writer.close()
+
+    async def _load(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+
+@pytest.fixture
+def slow() -> Endpoint:
+    """Of no repo that is stored: nothing wants it yet."""
+    resource = Resource(1, "alice/slow", Visibility.PUBLIC)
+    return Endpoint(1, resource, "main", "5" * 40, "text-classification", "auto", "alice", utc_now())
+
+
+@pytest.fixture
+def neighbours(slow: Endpoint, short_folder: Path) -> Neighbours:
+    return Neighbours(Settings(data_dir=short_folder), slow.key, "stray")
+
+
+@pytest.fixture
+def asked(house: House, neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch) -> Hosts:
+    monkeypatch.setattr(hosts, "LOAD_SECONDS", LOAD_SECONDS)
+    return Hosts(neighbours.settings, house.database, house.hub)
+
+
+def test_no_request_waits_for_the_patience_of_those_before_it(asked, neighbours, slow):
+    async def ask_together() -> list[BaseException | None]:
+        async with neighbours.listening():
+            return await asyncio.gather(*(asked.ready(slow) for _ in range(6)), return_exceptions=True)
+
+    started = time.monotonic()
+    answers = asyncio.run(ask_together())
+    assert [type(answer) for answer in answers] == [ModelLoading] * 6
+    assert time.monotonic() - started < 4 * LOAD_SECONDS
