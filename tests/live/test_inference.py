@@ -249,6 +249,24 @@ class TestLifeOfAnEndpoint:
         assert name not in server.pids()
         assert deploy()["state"] == "ready"
 
+    def test_a_deleted_model_is_unloaded_unless_another_repo_serves_the_same_commit(
+        self, server, alice, ask, make_repo, classifier_folder
+    ):
+        first, gone = make_repo(), make_repo()
+        alice.upload_folder(repo_id=first, folder_path=classifier_folder)
+        alice.upload_folder(repo_id=gone, folder_path=classifier_folder, commit_message="Of another name")
+        twin = alice.duplicate_repo(first, to_id=f"{first}-twin").repo_id
+        with server.client("alice") as client:
+            keys = {
+                repo: client.post("/api/v1/endpoints", json={"model": repo})["sha"][:16] for repo in (first, twin, gone)
+            }
+        assert keys[first] == keys[twin] != keys[gone]
+        alice.delete_repo(first)
+        alice.delete_repo(gone)
+        wait_until(lambda: f"host {keys[gone]}" not in server.pids())
+        assert f"host {keys[twin]}" in server.pids()
+        assert ask({"inputs": CORPUS[0]}, model=twin).status_code == 200
+
     def test_an_endpoint_serves_its_pinned_commit_until_it_is_deployed_again(self, server, alice, triage):
         with server.client("alice") as client:
             before = client.get(f"/api/v1/endpoints/{triage}")

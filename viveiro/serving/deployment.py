@@ -63,9 +63,9 @@ async def deploy(
 ) -> EndpointStatus:
     """Returns when the model is loaded. One that does not load changes nothing: what was served before still is."""
     chosen = await run_in_threadpool(service.choose, hub, viewer, repo_id, revision, engine)
-    await hosts.ready(chosen)
-    before = await run_in_threadpool(service.served_now, hub.database, repo_id)
-    endpoint = await run_in_threadpool(service.save, hub.database, viewer, chosen)
+    async with hosts.held(chosen):
+        before = await run_in_threadpool(service.served_now, hub.database, repo_id)
+        endpoint = await run_in_threadpool(service.save, hub.database, viewer, chosen)
     admissions.forget_all()
     if before is not None:
         await hosts.stop(before)

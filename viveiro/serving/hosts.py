@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -26,6 +26,7 @@ from viveiro.serving.types import (
     ModelDoesNotLoad,
     ModelKeepsDying,
     ModelLoading,
+    NoSupervisor,
     QueueFull,
     TooLate,
 )
@@ -38,6 +39,8 @@ LOAD_SECONDS: Final = 60.0
 CONNECT_POLL_SECONDS: Final = 0.05
 ASK_AGAIN_SECONDS: Final = 1.0
 STATE_SECONDS: Final = 2.0
+TIDY_SECONDS: Final = 10.0
+"""How often it is looked whether a host is loaded that no endpoint wants any more."""
 _ERRORS: Final[dict[str, Callable[[], ViveiroError]]] = {
     error.__name__: error for error in (QueueFull, TooLate, ForwardFailed)
 }
@@ -54,17 +57,18 @@ class Hosts:
         self._connections: dict[str, _Connection] = {}
         self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._failures: dict[str, _Failure] = {}
-        self._warming: asyncio.Task[None] | None = None
+        self._held: set[str] = set()
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Bring the wanted endpoints back, one after another, without making anyone wait."""
-        self._warming = asyncio.create_task(self._warm_up())
+        self._tasks = [asyncio.create_task(self._warm_up()), asyncio.create_task(self._tidy())]
 
     async def close(self) -> None:
         """The hosts live on: their supervisor ends them."""
-        if self._warming is not None:
-            self._warming.cancel()
-            await asyncio.gather(self._warming, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for connection in self._connections.values():
             await connection.close()
         self._connections.clear()
@@ -96,6 +100,24 @@ class Hosts:
         """Returns when the model is loaded. Raises like `predict`."""
         await self._connection(endpoint)
 
+    @contextlib.asynccontextmanager
+    async def held(self, endpoint: Endpoint) -> AsyncIterator[None]:
+        """Loaded when the block begins, and until its end, though no endpoint wants it yet. Raises like `predict`.
+
+        What takes longer to load than a request waits goes on loading: who was told to try again shall find it.
+        """
+        self._held.add(endpoint.key)
+        try:
+            await self._connection(endpoint)
+            yield
+        except ModelLoading:
+            raise
+        except BaseException:
+            self._held.discard(endpoint.key)
+            raise
+        else:
+            self._held.discard(endpoint.key)
+
     async def state(self, endpoint: Endpoint) -> dict[str, Any]:
         """`{"state": "idle" | "loading" | "ready" | "failed", …}`, without loading anything."""
         try:
@@ -111,13 +133,18 @@ class Hosts:
 
     async def stop(self, endpoint: Endpoint) -> None:
         """Unload the model when its last answer is out, unless an endpoint still serves it."""
-        wanted = await run_in_threadpool(service.wanted_endpoints, self._database)
-        if endpoint.key in {other.key for other in wanted}:
-            return
-        if (connection := self._connections.pop(endpoint.key, None)) is not None:
+        if endpoint.key not in await self._wanted():
+            await self._stop(endpoint.key)
+
+    async def _stop(self, key: str) -> None:
+        if (connection := self._connections.pop(key, None)) is not None:
             await connection.drain(self._answer_seconds)
             await connection.close()
-        await ask_supervisor(self._settings, {"op": "host.stop", "key": endpoint.key})
+        await ask_supervisor(self._settings, {"op": "host.stop", "key": key})
+
+    async def _wanted(self) -> set[str]:
+        endpoints = await run_in_threadpool(service.wanted_endpoints, self._database)
+        return {endpoint.key for endpoint in endpoints}
 
     async def _ask(self, endpoint: Endpoint, request: dict[str, Any]) -> dict[str, Any]:
         connection = await self._connection(endpoint)
@@ -194,6 +221,30 @@ class Hosts:
                 await self.ready(endpoint)
             except ViveiroError as error:
                 log.warning("endpoint_not_restored", repo=endpoint.repo, sha=endpoint.sha, reason=str(error))
+
+    async def _tidy(self) -> None:
+        while True:
+            try:
+                await self._unload_unwanted()
+            except Exception:  # such as a database that is away for a moment: the next look may find it
+                log.warning("hosts_not_tidied", exc_info=True)
+            await asyncio.sleep(TIDY_SECONDS)
+
+    async def _unload_unwanted(self) -> None:
+        """However an endpoint went: with its repo, with the repo's owner, or while another web process was here."""
+        running, held = await self._running(), set(self._held)
+        if running:
+            wanted = await self._wanted()
+            # Held before or now: a deploy may have begun meanwhile, or have ended after `wanted` was read.
+            unwanted = running - wanted - held - self._held
+            await asyncio.gather(*(self._stop(key) for key in unwanted))
+
+    async def _running(self) -> set[str]:
+        try:
+            answer = await ask_supervisor(self._settings, {"op": "status"})
+        except NoSupervisor:
+            return set()
+        return {name.removeprefix("host ") for name in answer["processes"] if name.startswith("host ")}
 
     def _socket(self, endpoint: Endpoint) -> str:
         return str(self._settings.sockets_dir / f"{endpoint.key}.sock")

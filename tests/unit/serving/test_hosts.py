@@ -1,4 +1,4 @@
-"""What the web process does about models that are not loaded yet."""
+"""What the web process does about models that are not loaded yet, and about those that should not be any more."""
 
 import asyncio
 import contextlib
@@ -63,6 +63,7 @@ def neighbours(slow: Endpoint, short_folder: Path) -> Neighbours:
 @pytest.fixture
 def asked(house: House, neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch) -> Hosts:
     monkeypatch.setattr(hosts, "LOAD_SECONDS", LOAD_SECONDS)
+    monkeypatch.setattr(hosts, "TIDY_SECONDS", LOAD_SECONDS / 10)
     return Hosts(neighbours.settings, house.database, house.hub)
 
 
@@ -75,3 +76,19 @@ def test_no_request_waits_for_the_patience_of_those_before_it(asked, neighbours,
     answers = asyncio.run(ask_together())
     assert [type(answer) for answer in answers] == [ModelLoading] * 6
     assert time.monotonic() - started < 4 * LOAD_SECONDS
+
+
+def test_what_no_endpoint_wants_is_unloaded_unless_a_deploy_waits_for_it(asked, neighbours, slow):
+    """Also one that was told to try again: a large model takes longer to load than a request waits."""
+
+    async def deploy_beside_a_stray() -> set[str]:
+        async with neighbours.listening():
+            with pytest.raises(ModelLoading):
+                async with asked.held(slow):
+                    pass
+            await asked.start()
+            stopped = {await neighbours.stopped.get() for _ in range(5)}
+            await asked.close()
+            return stopped
+
+    assert asyncio.run(deploy_beside_a_stray()) == {"stray"}
