@@ -73,6 +73,7 @@ def register_everything() -> None:
     import viveiro.hub.jobs
     import viveiro.hub.safety_jobs
     import viveiro.jobs.jobs
+    import viveiro.serving.jobs
     import viveiro.serving.tables
     import viveiro.training.jobs
     import viveiro.webhooks.jobs  # noqa: F401

@@ -130,6 +130,16 @@ class Settings(BaseSettings):
         return self.data_dir / "cache"
 
     @property
+    def revisions_dir(self) -> Path:
+        """Revisions that runs and other jobs read, as files, by repo and commit: can be made again from the hub."""
+        return self.cache_dir / "revisions"
+
+    @property
+    def models_dir(self) -> Path:
+        """Revisions that model hosts load, as files, by commit: can be made again from the hub."""
+        return self.cache_dir / "models"
+
+    @property
     def engines_dir(self) -> Path:
         """Models in the form of the engine that runs them, by model host: can be made again from the hub."""
         return self.cache_dir / "engines"

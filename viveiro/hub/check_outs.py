@@ -1,12 +1,14 @@
 """Folders that hold a revision's files for programs that want files: how long they stay.
 
-Where large files lie in a bucket or in xorbs, such a folder holds copies of them. It can be made again at any time.
+Where large files lie in a bucket or in xorbs, such a folder holds copies of them. It can be made again at any time, and so can
+what a model host makes of one.
 """
 
+import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +19,8 @@ from viveiro.settings import Settings
 
 IN_USE_FOR: Final = timedelta(hours=1)
 """Whoever asked for a folder has opened its files by then. What is open survives its deletion."""
+UNWANTED_FOR: Final = timedelta(days=1)
+"""What nobody wants any more stays for so long: it may be wanted again, or be in the making."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,18 @@ def trim_check_outs(settings: Settings) -> int:
             _delete(each.folder)
             too_much -= each.bytes
             deleted += 1
+    return deleted
+
+
+def delete_unwanted(folders: Iterable[Path], wanted: Collection[str]) -> int:
+    """Delete those of other names that were not used for a day; how many."""
+    newest = time.time() - UNWANTED_FOR.total_seconds()
+    deleted = 0
+    for folder in folders:
+        with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+            if folder.name not in wanted and folder.stat().st_mtime < newest:
+                _delete(folder)
+                deleted += 1
     return deleted
 
 

@@ -94,7 +94,7 @@ def pull(publisher: Publisher, repo_id: str, revision: str | None, ref: RepoRef,
 
 def check_out_base(publisher: Publisher, repo: Repo, sha: str) -> Path:
     """A model's files as a folder in the cache, shared by all who need that revision."""
-    return check_out(publisher.hub, repo, sha, publisher.hub.settings.cache_dir / "revisions" / repo.storage_key / sha)
+    return check_out(publisher.hub, repo, sha, publisher.hub.settings.revisions_dir / repo.storage_key / sha)
 
 
 def with_metadata(card: bytes, metadata: Mapping[str, Any]) -> str:

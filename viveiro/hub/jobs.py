@@ -12,6 +12,7 @@ from viveiro.db import Database, utc_now
 from viveiro.errors import ViveiroError
 from viveiro.events import RevisionPushed
 from viveiro.hub import queries
+from viveiro.hub.check_outs import delete_unwanted
 from viveiro.hub.git import needs_repacking, repack, repository_path
 from viveiro.hub.service import Hub
 from viveiro.hub.xet import queries as xet_queries
@@ -50,6 +51,7 @@ def sweep(job: JobContext) -> dict[str, int]:
         hub.reconcile()
         return {
             "contents": sweep_contents(hub, utc_now() - UNUSED_FOR),
+            "check_outs": sweep_check_outs(hub),
             **hub.xet.sweep(utc_now()),
             "doubles": hub.blobs.sweep_doubles(_links_ended(hub)),
             "uploads": hub.blobs.sweep(job.settings.upload_time_limit),
@@ -148,6 +150,13 @@ def sweep_contents(hub: Hub, before: datetime) -> int:
                 hub.blobs.delete(sha256)
                 swept += 1
     return swept
+
+
+def sweep_check_outs(hub: Hub) -> int:
+    """Delete files laid out of repos that are gone. How many repos'."""
+    with hub.database.read() as session:
+        known = queries.storage_keys(session)
+    return delete_unwanted(hub.settings.revisions_dir.glob("*"), known)
 
 
 def pack_contents(hub: Hub, before: datetime, stop: Callable[[], bool] = lambda: False) -> dict[str, int]:

@@ -160,6 +160,8 @@ class ModelHost:
 
     def _load(self) -> None:
         started = time.monotonic()
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(self._cache)  # used just now: no sweep takes it while it is read
         self._artefact = read_artefact(self._folder, self._task.name)
         name = self._load_first_fit()
         stats = self._engine.stats()

@@ -1,6 +1,5 @@
 """Every SQL statement about endpoints."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Row, Select, delete, exists, select
@@ -55,10 +54,6 @@ def save_endpoint(session: Session, row: EndpointRow) -> None:
 
 def delete_endpoint(session: Session, repo_pk: int) -> None:
     session.execute(delete(EndpointRow).where(EndpointRow.repo_id == repo_pk))
-
-
-def shas_in_use(session: Session) -> Sequence[str]:
-    return session.scalars(select(EndpointRow.sha).distinct()).all()
 
 
 def _models(*, outer: bool = False) -> Select[RepoRow, EndpointRow, str]:

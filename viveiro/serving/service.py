@@ -121,7 +121,7 @@ def find_served(database: Database, viewer: Viewer, repo_id: RepoId) -> Endpoint
 
 def check_out_model(hub: Hub, settings: Settings, endpoint: Endpoint) -> Path:
     """The endpoint's files as a folder, made once for each commit."""
-    folder = settings.cache_dir / "models" / endpoint.sha
+    folder = settings.models_dir / endpoint.sha
     if is_checked_out(folder):
         return folder
     repo = hub.get_repo(SYSTEM, RepoRef(RepoKind.MODEL, RepoId.parse(endpoint.repo)), follow=True)

@@ -44,6 +44,7 @@ JOB_KINDS: Final = {
     "hub-find-pickles": Sentence("Look for pickles in a push"),
     "hub-scan": Sentence("Scan pickles"),
     "hub-repack": Sentence("Pack repositories anew"),
+    "serving-sweep": Sentence("Delete files of models that are served no more"),
     "webhooks-of-push": Sentence("Tell webhooks of a push"),
     "webhooks-of-repo": Sentence("Tell webhooks of a repo"),
     "webhooks-of-discussion": Sentence("Tell webhooks of a discussion"),

@@ -60,11 +60,22 @@ def test_what_a_link_leads_to_stays_when_it_is_stored_in_another_form(house):
     weights = house.store(b"\0weights", repo)
     house.commit(repo, AddLfsFile("model.safetensors", weights))
     sha = house.hub.resolve(repo, "main")
-    folder = folders.check_out(house.hub, repo, sha, house.settings.cache_dir / "models" / sha)
+    folder = folders.check_out(house.hub, repo, sha, house.settings.models_dir / sha)
     assert jobs.pack_contents(house.hub, utc_now() + timedelta(days=1))["packed"] == 1
     assert house.blobs.plain.path(weights) is None
     assert folders.check_out(house.hub, repo, sha, folder) == folder
     assert (folder / "model.safetensors").read_bytes() == b"\0weights"
+
+
+def test_those_of_deleted_repos_go_a_day_after_the_last_was_made(house):
+    gone, kept = house.model("alice/gone"), house.model("alice/kept")
+    laid_out = [check_out(house.settings, f"revisions/{repo.storage_key}/a", hours_ago=48) for repo in (gone, kept)]
+    house.hub.delete_repo(house.alice, gone.ref)
+    assert jobs.sweep_check_outs(house.hub) == 0
+    for folder in laid_out:
+        os.utime(folder.parent, (0, 0))
+    assert jobs.sweep_check_outs(house.hub) == 1
+    assert [folder.exists() for folder in laid_out] == [False, True]
 
 
 def test_what_is_not_there_is_to_be_made(settings):

@@ -203,6 +203,16 @@ class TestItsLifeAndDeath:
         host = Host(short_folder, "idle", models["feature-extraction"], "feature-extraction", **limit)
         assert host.process.wait(60) == 0
 
+    def test_what_it_loads_counts_as_used_from_now_on(self, models, short_folder):
+        """A sweep takes what was not used for long."""
+        converted = Settings(data_dir=short_folder).engines_dir / "used"
+        converted.mkdir(parents=True)
+        os.utime(converted, (0, 0))
+        host = Host(short_folder, "used", models["feature-extraction"], "feature-extraction")
+        host.ask({"op": "wait"})
+        host.end()
+        assert converted.stat().st_mtime > time.time() - 600
+
     def test_it_dies_with_its_parent(self, models, short_folder):
         program = (
             "import os, subprocess, sys, time;"
