@@ -58,6 +58,11 @@ class Labels:
         return pa.array(first[codes], mask=codes < 0)
 
 
+def require_labels(column: pa.Field) -> None:
+    """Refuse a column that holds objects: neither labels nor lists of them."""
+    require_values(column.with_type(column.type.value_type) if is_list(column.type) else column)
+
+
 class LabelCoder:
     """Numbers labels in the order they come by; their names are put in order at the end.
 
@@ -69,10 +74,9 @@ class LabelCoder:
     """
 
     def __init__(self, column: pa.Field | None, separator: str | None = None) -> None:
-        has_lists = column is not None and is_list(column.type)
         if column is not None:
-            require_values(column.with_type(column.type.value_type) if has_lists else column)
-        self.multi = separator is not None or has_lists
+            require_labels(column)
+        self.multi = separator is not None or (column is not None and is_list(column.type))
         self._labelled = column is not None
         self._separator = separator
         self._codes: dict[Any, int] = {}

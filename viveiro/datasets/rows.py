@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from viveiro.datasets.findings import split_taken, untrained_classes
 from viveiro.datasets.fingerprints import fingerprints
-from viveiro.datasets.labels import Codes, LabelCoder, Labels
-from viveiro.datasets.profile import label_text, trimmed_text
+from viveiro.datasets.labels import Codes, LabelCoder, Labels, require_labels
+from viveiro.datasets.profile import label_text, require_values, trimmed_text
 from viveiro.datasets.reading import OpenDataset
 from viveiro.datasets.separators import names_in
 from viveiro.datasets.splits import Ints, Mask, linked_groups, split_groups
@@ -23,8 +23,10 @@ def read_rows(dataset: OpenDataset, columns: Mapping[str, str], seed: int) -> La
     Rows to choose by and test on whose class no training row has are left out: nothing can learn it. `findings` say so.
 
     Raises:
-        UnusableData: no row is left to learn from, or none to test on.
+        UnusableData: a column holds what is neither text nor label; no row is left to learn from, or none to test on.
     """
+    require_values(dataset.plain_field(columns["text"]))
+    require_labels(dataset.plain_field(columns["label"]))
     found = {split: _filled(dataset.table(split, list(columns.values())), columns) for split in dataset.files}
     left_out = sum(dataset.rows(split) - len(table["text"]) for split, table in found.items())
     tables = {split: table for split, table in found.items() if table["text"]}

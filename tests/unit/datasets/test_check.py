@@ -143,6 +143,13 @@ class TestLabels:
         dataset = uploaded(house, tmp_path, train={**table(different_texts(30)), "words": [["a", "b"]] * 30})
         with pytest.raises(UnusableData, match="Column 'words' holds list"):
             check_dataset(dataset, "words", "label", None, lambda _fields: None)
+        with pytest.raises(UnusableData, match="Column 'words' holds list"):
+            read_rows(dataset, {"text": "words", "label": "label"}, seed=0)
+
+    def test_objects_are_no_labels(self, house: House, tmp_path: Path) -> None:
+        dataset = uploaded(house, tmp_path, train={"text": different_texts(30), "label": [{"name": "a"}] * 30})
+        with pytest.raises(UnusableData, match="Column 'label' holds struct"):
+            read_rows(dataset, {"text": "text", "label": "label"}, seed=0)
 
 
 class TestWhatARunWouldRefuse:
