@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ from viveiro.telemetry import configure_logging
 
 os.environ["VIVEIRO_LANGUAGE"] = "en"  # tests read English, whatever their developer speaks
 os.environ.setdefault("GOMP_SPINCOUNT", THREAD_SPINS)  # before torch: several files train at once, on the same cores
+
+# A shell's background job ignores it, and so would the programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # As in a server: what structlog does unasked draws every local variable of a traceback, for seconds.
 configure_logging("debug", as_json=False, process="tests")
