@@ -104,6 +104,17 @@ class TestTheOfficialClient:
     def test_beside_the_answer_it_is_told_how_the_model_decides(self, ask):
         assert ask({"inputs": CORPUS[0]}).headers["X-Viveiro-Decision"] == "softmax"
 
+    @pytest.mark.parametrize("decision", ["softmax\r\nSet-Cookie: session=forged", "máximo", ["softmax"], None])
+    def test_a_models_own_record_puts_nothing_else_beside_it(
+        self, server, alice, make_repo, classifier_folder, decision
+    ):
+        repo, record = make_repo(), Artefact("text-classification", tuple(LABELS), "full", 64).to_json()
+        record["decision"]["function"] = decision
+        alice.upload_folder(repo_id=repo, folder_path=classifier_folder)
+        alice.upload_file(repo_id=repo, path_in_repo="viveiro.json", path_or_fileobj=json.dumps(record).encode())
+        with server.client("alice") as client, pytest.raises(Refused, match="It can be softmax, sigmoid or none"):
+            client.post("/api/v1/endpoints", json={"model": repo})
+
     def test_top_k_and_function(self, inference):
         (best,) = inference.text_classification(CORPUS[0], top_k=1, function_to_apply="sigmoid")
         assert 0 < best.score < 1

@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
 from viveiro import __version__
+from viveiro.errors import Unprocessable
 
 Decision = Literal["softmax", "sigmoid", "none"]
 """How outputs become scores."""
@@ -29,6 +30,16 @@ LOWER_LAYER: Final = 2 / 3
 FORMAT: Final = 1
 _KEPT_SUFFIXES: Final = (".json", ".txt", ".model", ".safetensors")
 _PACKAGES: Final = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy")
+
+
+class UnknownDecision(Unprocessable):
+    def __init__(self, decision: object) -> None:
+        super().__init__(
+            "The model's {record} says that it decides by {decision!r}. It can be softmax, sigmoid or none. Mend it and upload "
+            "it again.",
+            record=RECORD_NAME,
+            decision=decision,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +69,13 @@ class Artefact:
 
 
 def read_artefact(folder: Path, task: str) -> Artefact:
-    """From our own record, else from config.json as transformers writes it, served for `task`."""
+    """From our own record, else from config.json as transformers writes it, served for `task`. Raises UnknownDecision."""
     if (folder / RECORD_NAME).exists():
         record = _read_json(folder / RECORD_NAME)
+        if record["decision"]["function"] not in get_args(
+            Decision
+        ):  # it travels in a header: anyone may have written it
+            raise UnknownDecision(record["decision"]["function"])
         return Artefact(
             task=record["task"],
             labels=tuple(record["labels"]),
