@@ -108,14 +108,13 @@ class TestDescription:
     def test_a_dry_run_on_a_file_leaves_nothing_in_the_hub(
         self, viveiro: CommandLine, client: Client, base: str, tmp_path: Path
     ) -> None:
-        (tmp_path / "passing.csv").write_bytes(TABLE)
+        file = tmp_path / "passing.csv"
+        file.write_bytes(TABLE)
         before = list(client.pages("/api/datasets"))
-        found = viveiro.printed(
-            *("runs", "start", "text-classification", "--data", tmp_path / "passing.csv", "--base", base, "--dry-run")
-        )
+        found = viveiro.printed(*("runs", "start", "text-classification", "--data", file, "--base", base, "--dry-run"))
         assert found["estimate"]["seconds"] > 0
         told = {name: found["description"][name] for name in ("data", "publish", "visibility")}
-        assert told == {"data": "alice/passing", "publish": "alice/passing-runs-encoder", "visibility": "private"}
+        assert told == {"data": str(file), "publish": "alice/passing-runs-encoder", "visibility": "private"}
         assert list(client.pages("/api/datasets")) == before
 
     def test_a_budget_ends_training_and_still_publishes(self, start: Start) -> None:
@@ -153,6 +152,7 @@ class TestFiles:
         assert [entry.path for entry in alice.list_repo_tree("alice/shown", repo_type="dataset")] == [".gitattributes"]
         told = viveiro(*start, "--detach", "--json")
         assert "as a new revision of alice/shown, which was there already" in told.stderr
+        assert "alice/shown is public, and so are these rows" in told.stderr
         viveiro("runs", "cancel", json.loads(told.stdout)["run_id"])
 
 

@@ -95,11 +95,10 @@ def start(
     as_json: JsonOption = False,
 ) -> None:
     """Adapt a model, evaluate it on rows it never saw beside two baselines, and publish it as one commit."""
-    said = {"task": task, "data": data, "base": base, "publish": publish, "budget_minutes": budget}
-    said["visibility"] = visibility
+    said = {"task": task, "data": data, "base": base, "publish": publish, "visibility": visibility}
     columns = _given(text=text_column, label=label_column)
     params = parse_settings(settings or [], method=method, seed=seed)
-    wanted = describe(_given(**said), columns=columns, params=params, config=config)
+    wanted = describe(_given(**said, budget_minutes=budget), columns=columns, params=params, config=config)
     with get_client() as client:
         file = _file(wanted)
         if file is not None:
@@ -279,6 +278,12 @@ def _with_rows_of(client: Client, file: Path, wanted: "RunDescription") -> "RunD
         name=name,
         rows=sum(report["rows"].values()),
     )
+    if known is not None and not known["private"]:
+        say(
+            "{name} is public, and so are these rows. To hide them: "
+            "viveiro repos update {name} --type dataset --visibility private",
+            name=name,
+        )
     return wanted.model_copy(update={"data": f"{name}@{report['revision']}"})
 
 
@@ -337,9 +342,8 @@ def _estimate(client: Client, wanted: "RunDescription") -> tuple["RunDescription
 
 
 def _estimate_on_file(client: Client, file: Path, wanted: "RunDescription") -> tuple["RunDescription", dict[str, Any]]:
-    """The rows are measured with, as a private dataset that is deleted again. The description speaks of the usual one."""
-    usual = usual_name(client, file)
-    namespace, name = usual.split("/")
+    """The rows are measured with, as a private dataset that is deleted again. The description speaks of the file."""
+    namespace, name = usual_name(client, file).split("/")
     passing = f"{name}-dry-run-{secrets.token_hex(4)}"
     try:
         report = _import(client, file, f"{namespace}/{passing}", wanted, private=True)
@@ -349,7 +353,9 @@ def _estimate_on_file(client: Client, file: Path, wanted: "RunDescription") -> t
         _delete_dataset(client, namespace, passing)
     published = (description.publish or "").replace(passing, name)
     visibility = wanted.visibility or Visibility.PRIVATE
-    return description.model_copy(update={"data": usual, "publish": published, "visibility": visibility}), estimate
+    return description.model_copy(
+        update={"data": wanted.data, "publish": published, "visibility": visibility}
+    ), estimate
 
 
 def _delete_dataset(client: Client, namespace: str, name: str) -> None:
