@@ -258,7 +258,7 @@ class Client:
 
     def stream_lines(self, path: str, **params: Any) -> Iterator[str]:
         """Lines of an answer that goes on for as long as the work does (logs, server-sent events)."""
-        with self._connected(), self._http.stream("GET", path, params=_present(params), timeout=None) as response:
+        with self._connected(), self._http.stream("GET", path, params=_query(params), timeout=None) as response:
             if response.is_error:
                 response.read()
                 raise Refused(response)
@@ -267,7 +267,7 @@ class Client:
     def download(self, path: str, file: Path, **params: Any) -> int:
         """Write an answer's body to a file, whole or not at all; its size in bytes."""
         partial = file.with_name(f"{file.name}.partial")
-        with self._connected(), self._http.stream("GET", path, params=_present(params), timeout=None) as response:
+        with self._connected(), self._http.stream("GET", path, params=_query(params), timeout=None) as response:
             if response.is_error:
                 response.read()
                 raise Refused(response)
@@ -279,7 +279,7 @@ class Client:
 
     def _send(self, method: str, path: str, *, params: dict[str, Any] | None = None, **options: Any) -> httpx.Response:
         with self._connected():
-            response = self._http.request(method, path, params=_present(params or {}), **options)
+            response = self._http.request(method, path, params=_query(params), **options)
         if response.is_error:
             raise Refused(response)
         return response
@@ -352,8 +352,13 @@ def _start_server(settings: Settings) -> Client:
         raise ServerDidNotStart(settings.data_dir, log) from None
 
 
-def _present(params: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if value is not None}
+def _present(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _query(params: dict[str, Any] | None) -> dict[str, Any] | None:
+    """None where nothing is asked: given an empty mapping, httpx drops the query that the address itself has."""
+    return _present(params or {}) or None
 
 
 def _message(response: httpx.Response) -> str:

@@ -18,6 +18,7 @@ from huggingface_hub.errors import (
 )
 
 from tests.live.conftest import MakeRepo
+from tests.live.running_server import RunningServer
 
 CARD = """---
 license: apache-2.0
@@ -159,6 +160,16 @@ class TestLists:
         names = [make_repo("dataset") for _ in range(3)]
         pages = alice.list_datasets(author="alice", sort="created_at")
         assert [dataset.id for dataset in islice(pages, 3)] == names[::-1]
+
+    def test_our_own_client_follows_the_pages_and_keeps_what_was_asked(
+        self, server: RunningServer, make_repo: MakeRepo
+    ) -> None:
+        names = [make_repo("dataset") for _ in range(3)]
+        with server.client("alice") as client:
+            pages = client.pages("/api/datasets", author="alice", sort="createdAt", limit=1)
+            assert [dataset["id"] for dataset in islice(pages, 3)] == names[::-1]
+            everything = client.pages("/api/datasets", author="bob", limit=1)
+            assert "alice" not in {dataset["id"].partition("/")[0] for dataset in islice(everything, 50)}
 
     def test_full_lists_tell_files_and_cards(self, alice: HfApi, carded: tuple[str, str]) -> None:
         (model,) = alice.list_models(filter=carded[1], full=True, fetch_config=True)
