@@ -97,7 +97,7 @@ class TestTheOfficialClient:
 
     def test_text_classification(self, inference, classifier_folder):
         answer = inference.text_classification(CORPUS[0])
-        scores = scores_of(SentenceEncoder(classifier_folder).encode([CORPUS[0]]), "softmax")[0]
+        scores = scores_of(SentenceEncoder(classifier_folder, precision="float32").encode([CORPUS[0]]), "softmax")[0]
         assert [element.label for element in answer] == [LABELS[number] for number in np.argsort(-scores)]
         assert answer[0].score == pytest.approx(scores.max(), abs=0.01)
 

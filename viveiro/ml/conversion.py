@@ -17,7 +17,7 @@ import torch
 from viveiro.errors import ViveiroError
 from viveiro.ml.artefact import making
 from viveiro.ml.device import Precision, has_bfloat16
-from viveiro.ml.embedding import FAITHFUL_COSINE, PROBES, open_tokenizer
+from viveiro.ml.embedding import PROBES, is_faithful, open_tokenizer
 from viveiro.ml.engine import Item
 from viveiro.ml.engines.openvino import (
     MODEL_NAME,
@@ -29,8 +29,6 @@ from viveiro.ml.engines.openvino import (
 )
 from viveiro.ml.networks import Network, open_network
 
-MOST_DIFFERENCE: Final = 0.01
-"""Of any probability that the outputs may stand for."""
 LONG_PROBE: Final = " ".join(PROBES * 20)
 
 
@@ -85,23 +83,9 @@ def _faithful_precision(network: Network, path: Path, batches: Sequence[Sequence
     for precision in candidates:
         request = compile_model(path, precision, streams=1, threads=1).create_infer_request()
         answers = [request.infer(list(batch))[0].copy() for batch in batches]
-        if all(map(_agree, expected, answers)):
+        if all(map(is_faithful, expected, answers)):
             return precision
     raise CannotConvert("converted, it answers otherwise than in torch")
-
-
-def _agree(expected: np.ndarray, answered: np.ndarray) -> bool:
-    if expected.shape != answered.shape or not np.isfinite(answered).all():
-        return False
-    norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(answered, axis=1)
-    cosines = (expected * answered).sum(1) / np.maximum(norms, 1e-12)
-    difference = np.abs(_softmax(expected) - _softmax(answered))
-    return bool(cosines.min() >= FAITHFUL_COSINE and difference.max() <= MOST_DIFFERENCE)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    raised = np.exp(logits - logits.max(1, keepdims=True))
-    return raised / raised.sum(1, keepdims=True)
 
 
 def _end_with_parent() -> None:

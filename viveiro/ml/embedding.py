@@ -19,6 +19,8 @@ TOKEN_BUDGET: Final = 2048
 """Tokens in one bulk batch: large enough to fill the cores, small enough for their caches."""
 FAITHFUL_COSINE: Final = 0.999
 """A lower precision is used only while every probe's answer stays this near to float32's."""
+FAITHFUL_PROBABILITY: Final = 0.01
+"""And while no probability that the answers may stand for is further off: of large logits a cosine forgives too much."""
 TOKENISED_AT_ONCE: Final = 1000
 """Texts: a tokenizer's own records of a text are many times larger than its ids."""
 VOCABULARIES: Final = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
@@ -91,7 +93,7 @@ class SentenceEncoder:
             return "float32"
         reference, trunk = self.encode(PROBES), self._network.trunk
         self._network.trunk = copy.deepcopy(trunk).to(torch.bfloat16)
-        if _least_cosine(reference, self.encode(PROBES)) >= FAITHFUL_COSINE:
+        if is_faithful(reference, self.encode(PROBES)):
             return "bfloat16"
         self._network.trunk = trunk
         return "float32"
@@ -148,7 +150,16 @@ def open_tokenizer(folder: Path) -> Any:
         raise NoTokenizer(str(error).splitlines()[0][:200]) from error
 
 
-def _least_cosine(reference: np.ndarray, other: np.ndarray) -> float:
-    norms = np.linalg.norm(reference, axis=1) * np.linalg.norm(other, axis=1)
-    cosines = (reference * other).sum(1) / np.maximum(norms, 1e-12)
-    return float(np.nan_to_num(cosines, nan=-1.0).min())
+def is_faithful(reference: np.ndarray, answered: np.ndarray) -> bool:
+    """Whether these vectors or logits may stand in for the reference: both (texts, dimension)."""
+    if reference.shape != answered.shape or not np.isfinite(answered).all():
+        return False
+    norms = np.linalg.norm(reference, axis=1) * np.linalg.norm(answered, axis=1)
+    cosines = (reference * answered).sum(1) / np.maximum(norms, 1e-12)
+    difference = np.abs(_softmax(reference) - _softmax(answered))
+    return bool(cosines.min() >= FAITHFUL_COSINE and difference.max() <= FAITHFUL_PROBABILITY)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    raised = np.exp(logits - logits.max(1, keepdims=True))
+    return raised / raised.sum(1, keepdims=True)

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from tests.unit.ml.tiny import CORPUS, make_classifier, make_t5
 from viveiro.ml import embedding
 from viveiro.ml.bases import UnfitModel
-from viveiro.ml.embedding import NoTokenizer, SentenceEncoder, fingerprint
+from viveiro.ml.embedding import PROBES, NoTokenizer, SentenceEncoder, fingerprint, is_faithful
 from viveiro.ml.networks import DamagedWeights, NoWeights, Pooling, UnknownModule, UnsafeWeights, open_network
 
 TEXTS = [*CORPUS, "ok", " ".join(CORPUS)]
@@ -58,6 +58,32 @@ class TestSentenceEncoder:
     def test_a_lower_precision_is_taken_only_while_the_answers_stay_the_same(self, starter):
         reference = SentenceEncoder(starter, precision="float32").encode(TEXTS)
         assert cosines(reference, SentenceEncoder(starter).encode(TEXTS)).min() > 0.999
+
+    def test_it_is_not_taken_where_it_moves_a_probability(self, tmp_path):
+        """All logits still point the way they did, and one of them stands for a probability some hundredths away."""
+        folder = make_classifier(tmp_path, ["hydraulics", "billing"])
+        weights = load_file(folder / "model.safetensors")
+        weights["classifier.weight"] *= 20
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        exact, rounded = (SentenceEncoder(folder, precision=it).encode(PROBES) for it in ("float32", "bfloat16"))
+        assert cosines(exact, rounded).min() > 0.999
+        assert not is_faithful(exact, rounded)
+        assert SentenceEncoder(folder).precision == "float32"
+
+    @pytest.mark.parametrize(
+        ("answered", "faithful"),
+        [
+            ([[9.0, 8.0], [1.0, 0.0]], True),
+            ([[9.0, 8.02], [1.0, 0.0]], True),
+            ([[9.0, 8.1], [1.0, 0.0]], False),
+            ([[9.0, 8.0], [0.99, 0.08]], False),
+            ([[9.0, np.nan], [1.0, 0.0]], False),
+            ([[9.0, 8.0]], False),
+        ],
+        ids=["the same", "a shade off", "a probability off", "another direction", "no number", "another shape"],
+    )
+    def test_answers_are_faithful_in_direction_and_in_probability(self, answered, faithful):
+        assert is_faithful(np.array([[9.0, 8.0], [1.0, 0.0]]), np.array(answered)) is faithful
 
     def test_progress_is_told_after_each_batch(self, encoder_folder):
         heard = []

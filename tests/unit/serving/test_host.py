@@ -100,7 +100,7 @@ class TestModelHost:
     def test_answers_are_the_models_own_in_the_order_of_the_texts(self, classifier, models):
         texts = [*CORPUS, "ok", " ".join(CORPUS)] * 5
         answer = orjson.loads(classifier.ask(predict(*texts))[0]["body"])
-        logits = SentenceEncoder(models["text-classification"]).encode(texts)
+        logits = SentenceEncoder(models["text-classification"], precision="float32").encode(texts)
         for candidates, scores in zip(answer, scores_of(logits, "softmax"), strict=True):
             expected = dict(zip(LABELS, scores, strict=True))
             assert {c["label"]: c["score"] for c in candidates} == pytest.approx(expected, abs=0.02)
