@@ -32,6 +32,8 @@ UPLOAD_CHUNK: Final = 2**20
 POLL_SECONDS: Final = 0.3
 PATIENCE_SECONDS: Final = 60
 """How long the server may be gone while something is waited for: its supervisor restarts a web process that died."""
+AWAY: Final = frozenset({502, 503, 504})
+"""What a proxy says of a server that is away."""
 ENDED: Final = ("succeeded", "failed", "cancelled")
 """Last states of jobs and runs."""
 
@@ -194,6 +196,8 @@ class Client:
 
     def _may_pass(self, error: ViveiroError) -> bool:
         """Whether to ask again. A server of this machine that was started anew has another token, and perhaps another port."""
+        if isinstance(error, Refused) and error.http_status in AWAY:
+            return True
         if isinstance(error, Refused) and error.http_status != NotAuthenticated.status:
             return False
         if self._data_dir is not None:

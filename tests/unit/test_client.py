@@ -64,6 +64,11 @@ class TestWaitRun:
                 client.wait_run("1")
             assert failure.value.run["state"] == state
 
+    def test_while_a_proxy_says_that_the_server_is_away_it_goes_on_asking(self) -> None:
+        away = (502, {"error": "Bad Gateway"})
+        with answering(run("running"), away, away, run("succeeded")) as url, Client(url) as client:
+            assert client.wait_run("1")["state"] == "succeeded"
+
     def test_a_server_of_this_machine_that_was_started_anew_is_found_again(self, tmp_path: Path) -> None:
         """With another access token, at another port."""
         with answering(run("running"), UNKNOWN_TOKEN) as old, answering(run("succeeded")) as new:
