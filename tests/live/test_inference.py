@@ -358,9 +358,9 @@ class TestLifeOfAnEndpoint:
                 while client.get(f"/api/v1/endpoints/{owner}/triage")["state"] != "ready":
                     time.sleep(0.1)
                 assert client.post(f"/models/{owner}/triage", json={"inputs": "a pump"})
-                with pytest.raises(Refused, match="more work waiting") as caught:
+                with pytest.raises(Refused, match="VIVEIRO_MODEL_QUEUE_TOKENS") as caught:
                     client.post(f"/models/{owner}/triage", json={"inputs": ["a pump"] * 1000})
-                assert caught.value.http_status == 503
+                assert caught.value.http_status == 413
 
 
 class TestTheCommandLine:
@@ -458,12 +458,16 @@ class TestTheCommandLine:
         said = CommandLine(server)("predict", triage, "--file", source, "--out", target).stderr
         assert "15 rows of the file could not be read, and are left out: 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, … (" in said
 
-    def test_long_texts_are_sent_in_as_small_a_number_as_a_slow_model_gets_through(self, tmp_path, classifier_folder):
-        """256 of these take this one several times its limit, and one of them a tenth of it."""
+    @pytest.mark.parametrize(
+        "limit",
+        [{"VIVEIRO_MODEL_ANSWER_LIMIT": "PT0.05S", "VIVEIRO_ENGINE": "torch"}, {"VIVEIRO_MODEL_QUEUE_TOKENS": "640"}],
+        ids=["seconds", "tokens"],
+    )
+    def test_long_texts_are_sent_in_as_small_a_number_as_the_model_takes(self, limit, tmp_path, classifier_folder):
+        """256 of these are several times what this one takes in one request, and one of them is a tenth of it."""
         source, target = tmp_path / "in.csv", tmp_path / "out.csv"
         long_text = " ".join(CORPUS * 20)[:3900]
         source.write_text("\n".join(["text", *[f'"{long_text}"'] * 256]))
-        limit = {"VIVEIRO_MODEL_ANSWER_LIMIT": "PT0.05S", "VIVEIRO_ENGINE": "torch"}
         with RunningServer(tmp_path / "s", limit) as server:
             server.seed(TWO_USERS)
             alice = HfApi(endpoint=server.url, token=server.token("alice"))

@@ -27,8 +27,8 @@ SAMPLE_ROWS: Final = 200
 SEPARATOR: Final = "|"
 NAMED_ROWS: Final = 10
 BUSY_STATUS: Final = 503
-TOO_LATE: Final = "TooLate"
-"""Error code of a model that did not get through a request in its time."""
+TOO_MUCH: Final = ("TooLate", "TooManyTokens")
+"""Error codes of a model that cannot answer so many texts at once, in its time or at all."""
 ATTEMPTS: Final = 20
 RETRY_SECONDS: Final = 3.0
 
@@ -116,7 +116,7 @@ class _Model:
             try:
                 return self._client.predict(str(self._repo_id), texts, top_k=self._top_k)
             except Refused as error:
-                if error.error_code == TOO_LATE and len(texts) > 1:
+                if error.error_code in TOO_MUCH and len(texts) > 1:
                     self._most_rows = len(texts) // 2
                     return self._patiently(texts[: self._most_rows])
                 if error.http_status != BUSY_STATUS or attempt == ATTEMPTS:

@@ -29,6 +29,7 @@ from viveiro.serving.types import (
     NoSupervisor,
     QueueFull,
     TooLate,
+    TooManyTokens,
 )
 from viveiro.settings import Settings
 
@@ -42,7 +43,7 @@ STATE_SECONDS: Final = 2.0
 TIDY_SECONDS: Final = 10.0
 """How often it is looked whether a host is loaded that no endpoint wants any more."""
 _ERRORS: Final[dict[str, Callable[[], ViveiroError]]] = {
-    error.__name__: error for error in (QueueFull, TooLate, ForwardFailed)
+    error.__name__: error for error in (QueueFull, TooManyTokens, TooLate, ForwardFailed)
 }
 
 
@@ -80,7 +81,7 @@ class Hosts:
 
         Raises:
             ModelLoading: it takes longer than a request should wait.
-            ModelDoesNotLoad, ModelKeepsDying, QueueFull, TooLate, ForwardFailed, NoSupervisor
+            ModelDoesNotLoad, ModelKeepsDying, QueueFull, TooManyTokens, TooLate, ForwardFailed, NoSupervisor
         """
         options = {"parameters": parameters, "bare": bare, "seconds": self._answer_seconds}
         request = {"op": "predict", "texts": texts, **options}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from viveiro.ml.batching import near_equal_companions
-from viveiro.serving.types import QueueFull
+from viveiro.serving.types import QueueFull, TooManyTokens
 
 BATCH_TOKENS: Final = 512
 """All that batching gains on a processor is gained by then; at half of it, but a twentieth."""
@@ -54,8 +54,10 @@ class Scheduler:
         return len(self._waiting)
 
     def add(self, works: Sequence[Work]) -> None:
-        """All or none. Raises QueueFull."""
+        """All or none. Raises QueueFull, or TooManyTokens for what does not fit the empty queue either."""
         cost = sum(work.cost for work in works)
+        if cost > self._most_tokens:
+            raise TooManyTokens
         if self.tokens + cost > self._most_tokens:
             raise QueueFull
         self._waiting.extend(works)

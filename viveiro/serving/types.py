@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
-from viveiro.errors import InvalidInput, NotFound, Unavailable, Unprocessable
+from viveiro.errors import InvalidInput, NotFound, TooLarge, Unavailable, Unprocessable
 from viveiro.locale import Sentence
 from viveiro.types import RepoId, Resource
 
@@ -135,6 +135,16 @@ class QueueFull(Unavailable):
     def __init__(self) -> None:
         super().__init__(
             "The model has more work waiting than it can do in time. Try again shortly.", retry_after_seconds=2
+        )
+
+
+class TooManyTokens(TooLarge):
+    """Of one request, whose texts no wait would find room for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your texts are longer together than all that may wait for this model at once (VIVEIRO_MODEL_QUEUE_TOKENS). "
+            "Send fewer in one request."
         )
 
 

@@ -122,7 +122,7 @@ class TestModelHost:
         assert classifier.ask(predict("the pump", seconds=-1))[0] == {"error": "TooLate"}
 
     def test_more_than_the_queue_holds_is_refused_and_the_rest_lives_on(self, classifier):
-        assert classifier.ask(predict(*[" ".join(CORPUS)] * 1000))[0] == {"error": "QueueFull"}
+        assert classifier.ask(predict(*[" ".join(CORPUS)] * 1000))[0] == {"error": "TooManyTokens"}
         assert "body" in classifier.ask(predict("the pump"))[0]
 
     def test_who_hangs_up_disturbs_nobody(self, classifier):

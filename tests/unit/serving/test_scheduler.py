@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from viveiro.ml.batching import near
 from viveiro.serving.scheduler import BATCH_TOKENS, COMPANIONS_AMONG_EARLIEST, Scheduler, Work
-from viveiro.serving.types import QueueFull
+from viveiro.serving.types import QueueFull, TooManyTokens
 
 
 def work(cost, arrived=0.0, deadline=100.0):
@@ -62,6 +62,12 @@ class TestScheduler:
         with pytest.raises(QueueFull):
             queue.add([work(30), work(30)])
         assert (len(queue), queue.tokens) == (1, 60)
+
+    def test_one_that_would_not_fit_the_empty_queue_is_not_told_to_wait(self):
+        queue = scheduler(most_tokens=100)
+        with pytest.raises(TooManyTokens):
+            queue.add([work(60), work(60)])
+        queue.add([work(100)])
 
     def test_room_comes_back_when_work_is_taken(self):
         queue = scheduler(work(100), most_tokens=100)
