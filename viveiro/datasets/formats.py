@@ -197,7 +197,7 @@ def _json_format(sample: str, encoding: Encoding, name: str, *, whole: bool) -> 
             'to_json(…, orient="records", lines=True).',
             name=name,
         )
-    first = next(line for line in sample.splitlines() if line.strip())
+    first = next(line for line in _lines(sample) if line.strip())
     is_cut = not whole and "\n" not in sample.lstrip()
     if first.lstrip().startswith("{") and (is_cut or _is_json_object(first) or _mostly_objects(sample)):
         return JsonLines(encoding)
@@ -209,9 +209,14 @@ def _json_format(sample: str, encoding: Encoding, name: str, *, whole: bool) -> 
     )
 
 
+def _lines(sample: str) -> list[str]:
+    """As JSON Lines has them: `splitlines` also cuts at U+2028 and the like, which may stand in a text."""
+    return sample.split("\n")
+
+
 def _mostly_objects(sample: str) -> bool:
     """Whether only the first line is broken."""
-    lines = [line for line in sample.splitlines() if line.strip()][1:50]
+    lines = [line for line in _lines(sample) if line.strip()][1:50]
     return bool(lines) and 2 * sum(map(_is_json_object, lines)) > len(lines)
 
 

@@ -69,6 +69,13 @@ class TestKind:
     def test_objects_on_lines_are_json_lines(self, tmp_path: Path) -> None:
         assert isinstance(sniffed(b'\n{"text": "a"}\n', tmp_path), JsonLines)
 
+    @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+    def test_lines_end_where_json_lines_end_them(self, separator: str, tmp_path: Path) -> None:
+        rows = [json.dumps({"text": f"first{separator}second"}, ensure_ascii=False) for _ in range(20)]
+        assert isinstance(sniffed("\n".join(rows).encode(), tmp_path), JsonLines)
+        broken_first = ["{", *rows]
+        assert isinstance(sniffed("\n".join(broken_first).encode(), tmp_path), JsonLines)
+
     def test_parquet_is_known_by_its_magic_whatever_its_name(self, tmp_path: Path) -> None:
         assert isinstance(sniffed(b"PAR1....PAR1", tmp_path, "rows.csv"), Parquet)
 
