@@ -10,7 +10,8 @@ from typing import Final, Self, TypeAlias
 
 from viveiro.errors import InvalidRepoId
 
-_PART: Final = re.compile(r"(?![-.])(?!.*(?:--|\.\.))[A-Za-z0-9._-]{1,96}(?<![-.])")
+LONGEST_REPO_NAME: Final = 96
+_PART: Final = re.compile(rf"(?![-.])(?!.*(?:--|\.\.))[A-Za-z0-9._-]{{1,{LONGEST_REPO_NAME}}}(?<![-.])")
 
 
 class RepoKind(StrEnum):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from pydantic import ValidationError
@@ -13,9 +13,9 @@ from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.training.description import Revision, RunDescription
 from viveiro.training.types import RECORD_FILE, NotReproducible, Run
-from viveiro.types import RepoKind, RepoRef
+from viveiro.types import LONGEST_REPO_NAME, RepoId, RepoKind, RepoRef, Visibility
 
-SUFFIX = "-reproduced"
+SUFFIX: Final = "-reproduced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,10 @@ def record_of_run(run: Run) -> dict[str, Any]:
 
 
 def description_to_repeat(record: Mapping[str, Any], publish: str | None) -> RunDescription:
-    """The recorded one, publishing beside the original: what was published before stays as it is."""
+    """The recorded one, publishing beside the original: what was published before stays as it is.
+
+    Who may see the copy is decided by data and base of today, which may have been hidden since.
+    """
     try:
         description = RunDescription.model_validate(record.get("description"))
     except ValidationError as error:
@@ -88,7 +91,16 @@ def description_to_repeat(record: Mapping[str, Any], publish: str | None) -> Run
             "of Viveiro wrote it.",
             file=RECORD_FILE,
         ) from error
-    return description.model_copy(update={"publish": publish or f"{description.publish}{SUFFIX}"})
+    visibility = None if description.visibility is Visibility.PUBLIC else description.visibility
+    return description.model_copy(
+        update={"publish": publish or _beside(description.publish or ""), "visibility": visibility}
+    )
+
+
+def _beside(original: str) -> str:
+    repo_id = RepoId.parse(original)
+    stem = repo_id.name[: LONGEST_REPO_NAME - len(SUFFIX)].rstrip("-.")
+    return f"{repo_id.namespace}/{stem}{SUFFIX}"
 
 
 def _scores(record: Mapping[str, Any]) -> dict[str, Any]:

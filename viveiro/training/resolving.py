@@ -17,12 +17,11 @@ from viveiro.ml.bases import why_unfit
 from viveiro.ml.tasks import TrainableTask, tasks
 from viveiro.training.description import Revision, RunDescription, parse_params
 from viveiro.training.types import UnfitBase
-from viveiro.types import Action, RepoId, RepoKind, RepoRef, Visibility
+from viveiro.types import LONGEST_REPO_NAME, Action, RepoId, RepoKind, RepoRef, Visibility
 
 if TYPE_CHECKING:
     from viveiro.datasets.service import OpenDataset
 
-LONGEST_NAME: Final = 96
 TOKENIZERS: Final = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model")
 
 
@@ -152,7 +151,7 @@ def _usual_name(viewer: Viewer, data: Repo, base: Repo) -> RepoId:
     """Beside the dataset where the viewer may write, else in their own namespace."""
     beside = can(viewer, Action.WRITE, data.resource)
     namespace = data.ref.repo_id.namespace if beside or viewer.name is None else viewer.name
-    name = f"{data.ref.repo_id.name}-{base.ref.repo_id.name}"[:LONGEST_NAME].rstrip("-.")
+    name = f"{data.ref.repo_id.name}-{base.ref.repo_id.name}"[:LONGEST_REPO_NAME].rstrip("-.")
     return RepoId.parse(f"{namespace}/{name}")
 
 

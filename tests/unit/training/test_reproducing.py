@@ -7,9 +7,10 @@ import pytest
 from tests.unit.training.conftest import FEW_EPOCHS, Nursery, model_of
 from viveiro.datasets.service import dataset_ref
 from viveiro.errors import RevisionNotFound
-from viveiro.training.reproducing import compare
+from viveiro.training.reproducing import compare, description_to_repeat
 from viveiro.training.service import reproduce_run
 from viveiro.training.types import RECORD_FILE, NotReproducible
+from viveiro.types import Visibility
 
 
 @pytest.fixture
@@ -31,6 +32,19 @@ class TestReproducing:
         found = compare(original, result)
         assert found.to_json() == {"equal": True, "metrics": {}, "environment": {}}
         assert len(nursery.history(model_of(nursery))) == 2
+
+    @pytest.mark.parametrize(("stem", "copy"), [("m" * 96, "m" * 85), ("m" * 84 + "-more", "m" * 84)])
+    def test_a_long_name_is_cut_to_make_room(self, stem: str, copy: str) -> None:
+        record = {"description": {"task": "text-classification", "data": "a/b", "publish": f"alice/{stem}"}}
+        assert description_to_repeat(record, None).publish == f"alice/{copy}-reproduced"
+
+    def test_what_has_been_hidden_since_is_not_shown_by_its_copy(self, nursery: Nursery) -> None:
+        run = nursery.start()
+        nursery.work(run)
+        assert run.description.visibility == "public"
+        nursery.hub.update_repo(nursery.alice, dataset_ref("alice/tickets"), visibility=Visibility.PRIVATE)
+        again, _ = reproduce_run(nursery.hub, nursery.alice, run.id, None)
+        assert again.description.visibility == "private"
 
     def test_a_run_is_named_by_its_id_too(self, nursery: Nursery) -> None:
         run = nursery.start()
