@@ -711,6 +711,7 @@ class Filler:
 
     def leave(self, size: int) -> None:
         """Take all but so many bytes, with pages that are only found to be there by writing them."""
+        self.remove()
         disk = os.statvfs(self._path.parent)
         with self._path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             file.write(b"\0" * (disk.f_bavail * disk.f_frsize - size))

@@ -210,7 +210,12 @@ def _numbered(modules: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _save_tensors(folder: Path, tensors: Mapping[str, np.ndarray]) -> None:
     from safetensors.numpy import save_file
 
-    save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, folder / "model.safetensors")
+    from viveiro.ml.weights import writing_weights
+
+    with writing_weights():
+        save_file(
+            {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, folder / "model.safetensors"
+        )
 
 
 def _name_labels(path: Path, artefact: Artefact) -> None:

@@ -4,7 +4,6 @@ A checkpoint is a folder that appears whole, by a rename, and holds a manifest w
 dying disk or a full one left behind is noticed and passed over for the one before it.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -19,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from viveiro.errors import StorageFull
+from viveiro.ml.weights import writing_weights
 
 KEPT: Final = 2
 MANIFEST: Final = "manifest.json"
@@ -47,7 +46,7 @@ class Checkpoints:
         self._fingerprint = fingerprint
 
     def save(self, step: int, tensors: Tensors, state: Mapping[str, Any]) -> None:
-        """Durable when this returns; then all but the newest KEPT go. Raises StorageFull, with those before it intact."""
+        """Durable when this returns; then all but the newest KEPT go. Raises OSError, with those before it intact."""
         self._folder.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=self._folder, suffix=".partial"))
         try:
@@ -56,10 +55,6 @@ class Checkpoints:
             shutil.rmtree(target, ignore_errors=True)
             partial.rename(target)
             _sync(self._folder)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise StorageFull from error
-            raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         self._prune(step)
@@ -98,9 +93,9 @@ class Checkpoints:
 
 def _write(folder: Path, tensors: Tensors, state: Mapping[str, Any], fingerprint: str) -> None:
     for name, group in tensors.items():
-        save_file(
-            {key: tensor.detach().cpu().contiguous() for key, tensor in group.items()}, folder / f"{name}{TENSORS}"
-        )
+        contiguous = {key: tensor.detach().cpu().contiguous() for key, tensor in group.items()}
+        with writing_weights():
+            save_file(contiguous, folder / f"{name}{TENSORS}")
     (folder / STATE).write_text(json.dumps(state), encoding="utf-8")
     files = {path.name: _hash(path) for path in sorted(folder.iterdir())}
     (folder / MANIFEST).write_text(json.dumps({"fingerprint": fingerprint, "files": files}), encoding="utf-8")

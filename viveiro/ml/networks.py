@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from viveiro.errors import InvalidInput, Unprocessable
 from viveiro.locale import Sentence
 from viveiro.ml.bases import UnfitModel
+from viveiro.ml.weights import writing_weights
 
 CONFIG_NAME: Final = "config.json"
 MODULES_NAME: Final = "modules.json"
@@ -212,7 +213,8 @@ def save_network(network: Network, folder: Path) -> None:
     target = _inside(folder, first["path"])
     with tempfile.TemporaryDirectory(dir=folder, suffix=".partial") as scratch:
         trunk: Any = network.trunk
-        trunk.save_pretrained(scratch, max_shard_size=ONE_FILE)
+        with writing_weights():
+            trunk.save_pretrained(scratch, max_shard_size=ONE_FILE)
         for old in [*target.glob("*.safetensors"), *target.glob("*.safetensors.index.json")]:
             old.unlink()
         for new in Path(scratch).glob("*.safetensors"):
@@ -222,9 +224,9 @@ def save_network(network: Network, folder: Path) -> None:
         if isinstance(stage, Dense):
             path = _inside(folder, module["path"]) / "model.safetensors"
             path.unlink()
-            save_file(
-                {f"linear.{name}": weight.contiguous() for name, weight in stage.linear.state_dict().items()}, path
-            )
+            weights = {f"linear.{name}": weight.contiguous() for name, weight in stage.linear.state_dict().items()}
+            with writing_weights():
+                save_file(weights, path)
 
 
 def is_sequence_classifier(config: dict[str, Any]) -> bool:

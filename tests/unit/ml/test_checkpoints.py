@@ -1,10 +1,11 @@
 import errno
-import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
 
-from viveiro.errors import StorageFull
 from viveiro.ml.checkpoints import Checkpoints
 
 WEIGHTS = {"weights": {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(1)}, "best": {}}
@@ -15,6 +16,17 @@ def saved(folder, *steps, fingerprint="run"):
     for step in steps:
         checkpoints.save(step, WEIGHTS, {"step": step})
     return checkpoints
+
+
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """A limit of the system itself, which libraries meet as they meet a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class TestCheckpoints:
@@ -63,14 +75,10 @@ class TestCheckpoints:
         assert checkpoints.newest().step == 5
         assert [path.name for path in tmp_path.iterdir()] == [f"{5:012d}"]
 
-    def test_a_full_disk_leaves_the_one_before_as_it_is(self, tmp_path, monkeypatch):
+    def test_where_the_system_refuses_to_write_the_one_before_stays_as_it_is(self, tmp_path):
         checkpoints = saved(tmp_path, 5)
-
-        def no_space_left(descriptor):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(os, "fsync", no_space_left)
-        with pytest.raises(StorageFull):
-            checkpoints.save(10, WEIGHTS, {})
+        with no_file_above(4096), pytest.raises(OSError, match="too large") as caught:
+            checkpoints.save(10, {"weights": {"a": torch.ones(10_000)}}, {})
+        assert caught.value.errno == errno.EFBIG
         assert [path.name for path in tmp_path.iterdir()] == [f"{5:012d}"]
         assert checkpoints.newest().step == 5
