@@ -45,6 +45,7 @@ check: lint ## What lint says, then the unit tests, which need no server
 lint: install ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/ruff check --preview --select PLW1514 viveiro # a text file without an encoding has the locale's
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 

@@ -118,7 +118,7 @@ def _spool_rows(database: Database, folder: Path) -> list[str]:
         if not database.is_sqlite:  # a SQLite transaction sees one moment by itself
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         for table in Base.metadata.sorted_tables:
-            with (folder / f"{table.name}.jsonl").open("w") as file:
+            with (folder / f"{table.name}.jsonl").open("w", encoding="utf-8") as file:
                 for row in session.execute(select(table), execution_options={"yield_per": ROWS_AT_ONCE}).mappings():
                     file.write(json.dumps(dict(row), default=_to_json) + "\n")
         return list(session.scalars(text("SELECT storage_key FROM repos")))

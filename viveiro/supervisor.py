@@ -102,7 +102,6 @@ class Supervisor:
         """Serve until TERM or INT; the exit status."""
         _make_private(self._settings.data_dir)
         with _folder_lock(self._settings.data_dir), _bound_socket(self._settings) as listener, self._control_socket():
-            server_file(self._settings.data_dir).unlink(missing_ok=True)  # a killed server's address answers nobody
             self._prepare()
             url = _write_address(self._settings, listener)
             self._watch_signals()
@@ -152,7 +151,9 @@ class Supervisor:
         self._start(child)
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, **self._settings.environment(), "VIVEIRO_PARENT_PID": str(os.getpid())}
+        # What our processes write, cards and logs of jobs among it, is UTF-8 in a locale that is not, too.
+        ours = {"VIVEIRO_PARENT_PID": str(os.getpid()), "PYTHONUTF8": "1"}
+        return {**os.environ, **self._settings.environment(), **ours}
 
     def _start(self, child: Child) -> None:
         child.started = time.monotonic()
@@ -305,12 +306,14 @@ def _folder_lock(data_dir: Path) -> Iterator[IO[str]]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise FolderInUse(data_dir, _read_json(server_file(data_dir))) from None
+        # At once, before anything may take its time: a killed server's address answers nobody.
+        server_file(data_dir).unlink(missing_ok=True)
         yield lock
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content

@@ -164,8 +164,8 @@ def import_table(
             "findings": [finding.to_json() for finding in findings],
             "card_sha256": text_digest(card.encode()),
         }
-        (folder / REPORT_FILE).write_text(json.dumps(content, ensure_ascii=False, indent=2))
-        (folder / "README.md").write_text(card)
+        (folder / REPORT_FILE).write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
+        (folder / "README.md").write_text(card, encoding="utf-8")
     return report
 
 

@@ -56,9 +56,9 @@ def import_starter(publisher: Publisher, work: Path) -> str:
     _ensure_organization(publisher.hub.database, STARTER.repo_id.namespace)
     shutil.copytree(_starter_folder(), work, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_NOT_FOR_LOADING))
     card = (work / "README.md").read_bytes()
-    (work / "README.md").write_text(with_metadata(card, _STARTER_METADATA))
+    (work / "README.md").write_text(with_metadata(card, _STARTER_METADATA), encoding="utf-8")
     licence = resources.files("viveiro.hub") / "licenses" / "apache-2.0.txt"
-    (work / "LICENSE").write_text(licence.read_text())
+    (work / "LICENSE").write_bytes(licence.read_bytes())
     return publisher.publish(work, STARTER, publication)
 
 

@@ -27,7 +27,7 @@ def present(settings: Settings, worker: str) -> Iterator[int]:
     """Hold the worker's lock. The descriptor is for processes that are to hold it too."""
     path = _folder(settings) / worker
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write(_boot_id())
         file.flush()
@@ -50,7 +50,7 @@ def forget(settings: Settings, worker: str) -> None:
 
 
 def _is_let_go(path: Path) -> bool:
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         if not (written := file.read()) or written != _boot_id():
             return False
         try:

@@ -58,5 +58,5 @@ class JobThread:
         if text:
             path = log_path(self._settings, self.job.id)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a") as file:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text)

@@ -166,9 +166,11 @@ def _balance(labels: Sequence[str], rows: LabelledRows) -> dict[str, dict[str, i
 
 def _describe(given: Ingredients, artefact: Path, record: Mapping[str, Any]) -> None:
     finite = orjson.loads(orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY))  # NaN becomes null
-    (artefact / RECORD_FILE).write_text(json.dumps(finite, ensure_ascii=False, indent=2) + "\n")
+    (artefact / RECORD_FILE).write_text(json.dumps(finite, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     base_card = (given.base / "README.md").read_bytes() if (given.base / "README.md").exists() else b""
-    (artefact / "README.md").write_text(model_card(finite, base_card, write_pictures(artefact, finite)))
+    (artefact / "README.md").write_text(
+        model_card(finite, base_card, write_pictures(artefact, finite)), encoding="utf-8"
+    )
     for name in LICENCE_FILES:
         if (given.base / name).exists():
             shutil.copyfile(given.base / name, artefact / name)

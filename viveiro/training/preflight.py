@@ -73,7 +73,7 @@ def _own_memory() -> int:
 def _free_in_machine(memory: Path) -> int | None:
     if not memory.exists():
         return None
-    fields = dict(line.split(":", 1) for line in memory.read_text().splitlines())
+    fields = dict(line.split(":", 1) for line in memory.read_text(encoding="utf-8").splitlines())
     return int(fields["MemAvailable"].split()[0]) * 1024
 
 
