@@ -10,6 +10,7 @@ with Client("http://127.0.0.1:7860", token="hf_…") as client:
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import subprocess
@@ -28,8 +29,10 @@ from viveiro.locale import Sentence, current_language, recognised
 from viveiro.settings import Settings
 
 START_SECONDS: Final = 120
+START_POLL_SECONDS: Final = 0.05
 UPLOAD_CHUNK: Final = 2**20
 POLL_SECONDS: Final = 0.3
+ITEMS_AT_ONCE: Final = 1000
 PATIENCE_SECONDS: Final = 60
 """How long the server may be gone while something is waited for: its supervisor restarts a web process that died."""
 AWAY: Final = frozenset({502, 503, 504})
@@ -200,10 +203,9 @@ class Client:
             return True
         if isinstance(error, Refused) and error.http_status != NotAuthenticated.status:
             return False
-        if self._data_dir is not None:
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                self._meet(*_address(self._data_dir))
-                return True
+        if self._data_dir is not None and (address := _address(self._data_dir)) is not None:
+            self._meet(address["url"], address["token"])
+            return True
         return isinstance(error, ServerUnreachable)
 
     # -- served models -------------------------------------------------------------------------------------------------
@@ -254,11 +256,25 @@ class Client:
 
     def pages(self, path: str, **params: Any) -> Iterator[Any]:
         """Every item of a paginated list: follows `Link: <…>; rel="next"`."""
-        next_path: str | None = path
-        while next_path is not None:
-            response = self._send("GET", next_path, params=params)
+        response = self._send("GET", path, params=params)
+        yield from response.json()
+        while (following := response.links.get("next", {}).get("url")) is not None:
+            # Its query is all that is new. Its host is the one that the world knows, and none of this token's business.
+            response = self._send("GET", f"{path}?{httpx.URL(following).query.decode()}")
             yield from response.json()
-            next_path, params = response.links.get("next", {}).get("url"), {}
+
+    def first(self, count: int, path: str, **params: Any) -> list[Any]:
+        """So many items of a paginated list, or all where there are fewer."""
+        return list(itertools.islice(self.pages(path, limit=min(count, ITEMS_AT_ONCE), **params), count))
+
+    def items_after(self, path: str, seq: int = 0) -> Iterator[dict[str, Any]]:
+        """What a list that grows (events of a job, points of a run) holds by now behind the item of this `seq`."""
+        while True:
+            items = self.get(path, after=seq, limit=ITEMS_AT_ONCE)
+            yield from items
+            if len(items) < ITEMS_AT_ONCE:
+                return
+            seq = items[-1]["seq"]
 
     def stream_lines(self, path: str, **params: Any) -> Iterator[str]:
         """Lines of an answer that goes on for as long as the work does (logs, server-sent events)."""
@@ -299,14 +315,27 @@ class Client:
 def get_client() -> Client:
     """The server that this machine's settings mean.
 
-    VIVEIRO_URL and VIVEIRO_TOKEN name one anywhere. Else it is the one that holds the data folder; when none does, one is
-    started and ends with the client.
+    VIVEIRO_URL and VIVEIRO_TOKEN name one anywhere. Else it is the data folder's own: see `local_client`.
     """
     if url := os.environ.get("VIVEIRO_URL"):
         return Client(url, os.environ.get("VIVEIRO_TOKEN"))
-    settings = Settings()
-    if is_held(settings.data_dir):
-        return _client_of(settings.data_dir)
+    return local_client(Settings())
+
+
+def local_client(settings: Settings) -> Client:
+    """Of the server that holds the data folder. When none does, one is started, and ends with the client.
+
+    Raises ServerDidNotStart, or NotAuthenticated where the server cannot be asked.
+    """
+    give_up = time.monotonic() + START_SECONDS
+    while is_held(settings.data_dir):
+        if (address := _address(settings.data_dir)) is not None:
+            return Client(address["url"], address["token"], data_dir=settings.data_dir)
+        if time.monotonic() > give_up:
+            raise NotAuthenticated(
+                "The server that holds {data_dir} wrote no readable server.json.", data_dir=settings.data_dir
+            )
+        time.sleep(START_POLL_SECONDS)
     return _start_server(settings)
 
 
@@ -323,18 +352,13 @@ def is_held(data_dir: Path) -> bool:
     return False
 
 
-def _client_of(data_dir: Path, server: subprocess.Popen[bytes] | None = None) -> Client:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and (server is None or server.poll() is None):
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return Client(*_address(data_dir), server=server, data_dir=data_dir)
-        time.sleep(0.05)
-    raise NotAuthenticated("The server that holds {data_dir} wrote no readable server.json.", data_dir=data_dir)
-
-
-def _address(data_dir: Path) -> tuple[str, str]:
-    address = json.loads((data_dir / "server.json").read_text())
-    return address["url"], address["token"]
+def _address(data_dir: Path) -> dict[str, Any] | None:
+    """What the server wrote down when it could be asked: url, token and pid. A killed one leaves it behind."""
+    try:
+        address: dict[str, Any] = json.loads((data_dir / "server.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return address if {"url", "token", "pid"} <= address.keys() else None
 
 
 def _start_server(settings: Settings) -> Client:
@@ -343,17 +367,23 @@ def _start_server(settings: Settings) -> Client:
     log = settings.logs_dir / "serve.log"
     with log.open("ab") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "viveiro", "serve", "--port", "0"],
+            [sys.executable, "-P", "-m", "viveiro", "serve", "--port", "0"],
             env={**os.environ, **settings.environment()},
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
         )
-    try:
-        return _client_of(settings.data_dir, server)
-    except NotAuthenticated:
-        server.terminate()
-        raise ServerDidNotStart(settings.data_dir, log) from None
+    give_up = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < give_up:
+        address = _address(settings.data_dir)
+        if address is not None and address["pid"] == server.pid:
+            return Client(address["url"], address["token"], server=server, data_dir=settings.data_dir)
+        time.sleep(START_POLL_SECONDS)
+    server.terminate()
+    server.wait()
+    if is_held(settings.data_dir):  # by the server of another command, which was quicker
+        return local_client(settings)
+    raise ServerDidNotStart(settings.data_dir, log)
 
 
 def _present(fields: dict[str, Any]) -> dict[str, Any]:

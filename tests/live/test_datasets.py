@@ -120,6 +120,31 @@ class TestImport:
         job: dict[str, Any] = put_file("/api/v1/datasets/import", file, method="POST", name=name, file_name=file.name)
         return job
 
+    def test_a_file_whose_name_is_in_no_encoding_of_today_is_as_good(
+        self, viveiro: CommandLine, tmp_path: Path
+    ) -> None:
+        file = write_table(tmp_path / os.fsdecode(b"relat\xf3rio.csv"), 40)
+        report = viveiro.printed("datasets", "import", file, "--name", "alice/old-name")
+        assert sum(report["rows"].values()) == 40
+
+    @pytest.mark.parametrize("name", ["a" * 300, "missing.csv"])
+    def test_what_cannot_be_read_is_said(self, name: str, viveiro: CommandLine) -> None:
+        done = viveiro("runs", "start", "text-classification", "--data", name)
+        assert done.returncode == 1
+        assert done.stderr.startswith("Error: ")
+        assert name in done.stderr
+
+
+class TestList:
+    def test_it_goes_on_to_its_limit(self, server: RunningServer, alice: HfApi, viveiro: CommandLine) -> None:
+        server.seed({"organizations": [{"name": "library", "members": {"alice": "admin"}}]})
+        for number in range(52):
+            for kind in ("dataset", "model"):
+                alice.create_repo(f"library/{number}", repo_type=kind)
+        for noun in ("datasets", "models"):
+            listed = viveiro.printed(noun, "list", "--author", "library", "--limit", "51")
+            assert [found["id"] for found in listed] == [f"library/{number}" for number in range(51, 0, -1)]
+
 
 class TestKilled:
     def test_an_import_is_published_once(self, server: RunningServer, alice: HfApi, tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from tests.live.conftest import Git
 from tests.live.running_server import TWO_USERS, RunningServer
 from tests.live.uploading import descendants
 from tests.live.waiting import PATIENCE_SECONDS, wait_until
+from viveiro.client import _start_server
+from viveiro.settings import Settings
 
 
 def viveiro(*arguments: str | Path, data_dir: Path | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -162,6 +164,32 @@ class TestTheProgram:
         assert "admin" in listed.stdout
         assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
         assert not (tmp_path / "data" / "server.json").exists()
+
+    def test_the_address_that_a_killed_server_left_is_not_asked(self, tmp_path: Path) -> None:
+        with RunningServer(tmp_path / "data") as killed:
+            killed.kill()
+        assert (tmp_path / "data" / "server.json").exists()
+        listed = viveiro("users", "list", "--json", data_dir=tmp_path / "data")
+        assert listed.returncode == 0, listed.stderr
+
+    def test_the_server_of_another_command_that_was_quicker_is_asked(self, spare: RunningServer) -> None:
+        """Two of them see that no server runs, and each starts one."""
+        with _start_server(Settings(data_dir=spare.data_dir)) as client:
+            assert (client.url, client.owns_server) == (spare.url, False)
+
+    def test_letters_that_the_terminal_has_not_stop_nothing(self, tmp_path: Path) -> None:
+        """In the locale C, where Python knows ASCII and no more. Files are UTF-8 all the same."""
+        poor = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        file = tmp_path / "chamados.csv"
+        rows = [f"máquina {number}: {word},{word}" for number in range(30) for word in ("reclamação", "elogio → €")]
+        file.write_text("\n".join(["texto,classe", *rows]), encoding="utf-8")
+        with RunningServer(tmp_path / "data", poor) as server:
+            imported = viveiro("datasets", "import", file, "--name", "admin/chamados", data_dir=server.data_dir, **poor)
+            assert imported.returncode == 0, imported.stderr
+            shown = viveiro("datasets", "check", "admin/chamados", data_dir=server.data_dir, **poor)
+            printed = viveiro("datasets", "check", "admin/chamados", "--json", data_dir=server.data_dir, **poor)
+        assert "reclama??o" in shown.stdout
+        assert set(json.loads(printed.stdout)["classes"]) == {"reclamação", "elogio → €"}
 
 
 class TestDeath:

@@ -117,6 +117,24 @@ class TestDescription:
         assert told == {"data": str(file), "publish": "alice/passing-runs-encoder", "visibility": "private"}
         assert list(client.pages("/api/datasets")) == before
 
+    def test_nor_does_one_that_is_interrupted_while_the_file_is_imported(
+        self, viveiro: CommandLine, client: Client, base: str, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "long.csv"
+        rows = (
+            f"the {WORDS[row % 3]} of machine {row} in hall {row % 7} is wrong,{WORDS[row % 3]}"
+            for row in range(200_000)
+        )
+        file.write_text("\n".join(["text,label", *rows]))
+        process = viveiro.begin("runs", "start", "text-classification", "--data", file, "--base", base, "--dry-run")
+        wait_until(lambda: bool(client.get("/api/v1/jobs", kind="dataset-import", state="running")))
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 130, said
+        assert "goes on" not in said
+        assert client.get("/api/v1/jobs", kind="dataset-import", limit=1)[0]["state"] == "cancelled"
+        assert not [found["id"] for found in client.pages("/api/datasets") if "-dry-run-" in found["id"]]
+
     def test_a_budget_ends_training_and_still_publishes(self, start: Start) -> None:
         run = start(*ENDLESS, "--budget", "0.05", "--publish", "alice/runs-budget")
         assert run["state"] == "succeeded"
@@ -342,7 +360,7 @@ class TestBadInput:
 
 
 class TestDiskFull:
-    """On a real file system of 64 MiB that really is full at the moment of publishing."""
+    """On a real file system of 64 MiB that really is full from some moment on."""
 
     @pytest.fixture
     def nursery(self, tmp_path: Path) -> Iterator[Nursery]:
@@ -363,11 +381,16 @@ class TestDiskFull:
             database.close()
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
-    def test_nothing_is_half_published_and_it_says_so(self, nursery: Nursery) -> None:
-        run, filler = nursery.start(), Filler(nursery.settings.data_dir / "filler")
+    @pytest.mark.parametrize(
+        ("method", "stage"),
+        [("frozen", "publishing"), ("frozen", "head"), ("full", "training"), ("full", "evaluating")],
+    )
+    def test_nothing_is_half_published_and_it_says_so(self, method: str, stage: str, nursery: Nursery) -> None:
+        params = {"method": method, "epochs": 3} if method == "full" else {"method": method}
+        run, filler = nursery.start(params=params), Filler(nursery.settings.data_dir / "filler")
 
         def fills(message: Mapping[str, Any]) -> None:
-            if message["data"].get("stage") == "publishing":
+            if message["data"].get("stage") == stage:
                 filler.leave(20_000)
 
         with pytest.raises(StorageFull, match="Free space"):

@@ -1,6 +1,7 @@
 """Waiting for work on a server that comes and goes."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,21 +11,25 @@ from typing import Any
 
 import pytest
 
+from viveiro.cli.live import follow_run
 from viveiro.client import Client, Refused, RunFailed, ServerUnreachable
 
 RUN = "/api/v1/runs/1"
 
 
 @contextmanager
-def answering(*answers: tuple[int, dict[str, Any]]) -> Iterator[str]:
-    """The address of a server that gives these answers in turn, and the last one from then on."""
+def answering(*answers: tuple[int, Any], link: str = "") -> Iterator[str]:
+    """The address of a server that gives these answers in turn, and the last one from then on. All but it have the link."""
     left = list(answers)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = left.pop(0) if len(left) > 1 else left[0]
+            is_last = len(left) == 1
+            status, body = left[0] if is_last else left.pop(0)
             content = json.dumps(body).encode()
             self.send_response(status)
+            if link and not is_last:
+                self.send_header("Link", f'<{link}>; rel="next"')
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -43,10 +48,26 @@ def answering(*answers: tuple[int, dict[str, Any]]) -> Iterator[str]:
 
 
 def run(state: str, **fields: Any) -> tuple[int, dict[str, Any]]:
-    return 200, {"run_id": "1", "state": state, "error": None, **fields}
+    return 200, {"run_id": "1", "state": state, "error": None, "stage": None, **fields}
 
 
 UNKNOWN_TOKEN = (401, {"error": "Invalid credentials in Authorization header"})
+
+
+class TestPages:
+    def test_the_next_one_is_asked_of_the_same_server_whatever_the_world_calls_it(self) -> None:
+        """The access token of this machine is for nobody else, and the public name may not be known here."""
+        public = "https://viveiro.invalid/api/models?cursor=2"
+        with answering((200, ["a"]), (200, ["b"]), link=public) as url, Client(url, "hf_secret") as client:
+            assert list(client.pages("/api/models", limit=1)) == ["a", "b"]
+
+
+class TestFollowRun:
+    def test_points_that_a_proxy_does_not_get_come_with_the_next_look(self) -> None:
+        away, points = (502, {"error": "Bad Gateway"}), (200, [])
+        answers = (run("running"), away, run("succeeded"), points)
+        with answering(*answers) as url, Client(url) as client:
+            assert follow_run(client, {"run_id": "1"})["state"] == "succeeded"
 
 
 class TestWaitRun:
@@ -72,7 +93,7 @@ class TestWaitRun:
     def test_a_server_of_this_machine_that_was_started_anew_is_found_again(self, tmp_path: Path) -> None:
         """With another access token, at another port."""
         with answering(run("running"), UNKNOWN_TOKEN) as old, answering(run("succeeded")) as new:
-            (tmp_path / "server.json").write_text(json.dumps({"url": new, "token": "hf_new"}))
+            (tmp_path / "server.json").write_text(json.dumps({"url": new, "token": "hf_new", "pid": os.getpid()}))
             with Client(old, "hf_old", data_dir=tmp_path) as client:
                 assert client.wait_run("1")["state"] == "succeeded"
                 assert (client.url, client.token) == (new, "hf_new")

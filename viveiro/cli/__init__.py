@@ -3,6 +3,7 @@
 Nothing heavy is imported here: `viveiro --help` must answer at once.
 """
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -70,6 +71,8 @@ def root(
 
 def run(arguments: list[str] | None = None) -> None:
     """Parse and obey. An error that a person can act on ends with status 1 and one line on stderr."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of fewer letters than a label has is shown the others
+        sys.stdout.reconfigure(errors="replace")
     line = _take_data_dir(sys.argv[1:] if arguments is None else arguments)
     try:
         sys.exit(localised(app).main(line, prog_name="viveiro", standalone_mode=False))
@@ -91,20 +94,27 @@ def _fail(why: Sentence, status: int = 1) -> NoReturn:
 
 
 def _take_data_dir(arguments: list[str]) -> list[str]:
-    """`--data-dir DIR` means the same wherever it stands, so it is taken out before the commands see the line."""
+    """`--data-dir DIR` means the same wherever it stands, so it is taken out before the commands see the line.
+
+    Who types it means the server of that folder, whatever another one the environment names.
+    """
     rest: list[str] = []
     words = iter(arguments)
     for word in words:
         if word == "--":
             return [*rest, word, *words]
         if word == "--data-dir":
-            os.environ["VIVEIRO_DATA_DIR"] = next(words, "") or _missing_value()
+            _choose_folder(next(words, ""))
         elif word.startswith("--data-dir="):
-            os.environ["VIVEIRO_DATA_DIR"] = word.partition("=")[2] or _missing_value()
+            _choose_folder(word.partition("=")[2])
         else:
             rest.append(word)
     return rest
 
 
-def _missing_value() -> str:
-    _fail(Sentence("--data-dir needs a folder."), status=2)
+def _choose_folder(folder: str) -> None:
+    if not folder:
+        _fail(Sentence("--data-dir needs a folder."), status=2)
+    os.environ["VIVEIRO_DATA_DIR"] = folder
+    for name in ("VIVEIRO_URL", "VIVEIRO_TOKEN"):
+        os.environ.pop(name, None)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from viveiro.cli.dataset_reports import print_check, print_import
-from viveiro.cli.folders import folder_as_tar
+from viveiro.cli.folders import folder_as_tar, printable, reading
 from viveiro.cli.following import follow
 from viveiro.cli.output import JsonOption, print_fields, print_json, print_table, say
 from viveiro.client import Client, get_client
@@ -96,12 +96,14 @@ def check(
 def list_datasets(
     search: Annotated[str | None, typer.Option(help="Part of the name.")] = None,
     author: Annotated[str | None, typer.Option(help="User or organisation.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """Datasets that you may see, the most recently changed first."""
     with get_client() as client:
-        found = client.get("/api/datasets", search=search, author=author, limit=limit, sort="lastModified", full="true")
+        found = client.first(
+            limit, "/api/datasets", search=search, author=author, sort="lastModified", expand=FIELDS[1:]
+        )
     if as_json:
         print_json(found)
         return
@@ -128,17 +130,18 @@ def info(dataset: DatasetArgument, as_json: JsonOption = False) -> None:
     print_table([{"file": sibling["rfilename"]} for sibling in found.get("siblings", [])], ["file"])
 
 
-def upload(client: Client, file: Path, name: str, **options: Any) -> dict[str, Any]:
-    """Send a file or folder and wait for its import; the report."""
-    query = {"name": name, "file_name": file.resolve().name, **_as_query(options)}
-    if file.is_dir():
-        headers = {"Content-Type": "application/x-tar"}
-        started = client.request("POST", _IMPORT, content=folder_as_tar(file), headers=headers, params=query)
-    elif file.is_file():
-        started = client.put_file(_IMPORT, file, method="POST", **query)
-    else:
-        raise InvalidInput("There is no file or folder {file}. Give a CSV, JSON or Parquet file.", file=file)
-    result: dict[str, Any] = follow(client, started["job_id"])["result"]
+def upload(client: Client, file: Path, name: str, *, outlives: bool = True, **options: Any) -> dict[str, Any]:
+    """Send a file or folder and wait for its import; the report. `outlives`: as in `follow`."""
+    query = {"name": name, "file_name": printable(file.resolve().name), **_as_query(options)}
+    with reading(file):
+        if file.is_dir():
+            headers = {"Content-Type": "application/x-tar"}
+            started = client.request("POST", _IMPORT, content=folder_as_tar(file), headers=headers, params=query)
+        elif file.is_file():
+            started = client.put_file(_IMPORT, file, method="POST", **query)
+        else:
+            raise InvalidInput("There is no file or folder {file}. Give a CSV, JSON or Parquet file.", file=file)
+    result: dict[str, Any] = follow(client, started["job_id"], outlives=outlives)["result"]
     return result
 
 

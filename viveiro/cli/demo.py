@@ -15,7 +15,7 @@ from viveiro.cli.live import duration, follow_run
 from viveiro.cli.models import starter
 from viveiro.cli.output import say
 from viveiro.cli.results import BASELINES, add_baselines, score_table, scores
-from viveiro.client import Client, get_client, is_held
+from viveiro.client import Client, is_held, local_client
 from viveiro.datasets.naming import name_of_path
 from viveiro.errors import Conflict, ViveiroError
 from viveiro.locale import Sentence, number, translate
@@ -49,9 +49,10 @@ def demo(
     """Import the starter and a table, check, adapt in both ways, evaluate, publish, deploy, predict. Status 0: all of it was true."""
     if data == EXAMPLE:
         text_column = text_column or EXAMPLE_TEXT_COLUMN
-    folder = _fresh_folder(Settings().data_dir)
+    settings = Settings()
+    folder = _fresh_folder(settings.data_dir)
     started = time.perf_counter()
-    with get_client() as client:
+    with local_client(settings) as client:
         report = _import(client, data, text_column, label_column)
         runs = [_adapt(client, report, method, text_column, label_column) for method in METHODS]
         others = []

@@ -1,13 +1,31 @@
-"""A folder on its way to the server: an uncompressed tar, made while it is sent."""
+"""Files and folders on their way to the server. A folder goes as an uncompressed tar, made while it is sent."""
 
+import os
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from viveiro.errors import InvalidInput
+from viveiro.locale import recognised
 
 CHUNK_BYTES: Final = 2**20
+
+
+@contextmanager
+def reading(source: Path) -> Iterator[None]:
+    """What the system says of a file that it does not let be read, in words."""
+    try:
+        yield
+    except OSError as error:
+        why = recognised(error.strerror or str(error))
+        raise InvalidInput("{file} cannot be read: {why}.", file=error.filename or source, why=why) from error
+
+
+def printable(name: str) -> str:
+    """The name of a file as text: on old disks some are in no encoding of today, and stand here as lone surrogates."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def folder_as_tar(folder: Path) -> Iterator[bytes]:

@@ -1,17 +1,20 @@
 """Waiting for work in the background, with something to look at meanwhile: on stderr, so that stdout stays data."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import typer
 
 from viveiro.cli.output import say
-from viveiro.client import Client
+from viveiro.client import ENDED, POLL_SECONDS, Client
 from viveiro.errors import ViveiroError
 from viveiro.jobs.stages import STAGES
 from viveiro.locale import Sentence, translate
 
 WAITING: Final = Sentence("Waiting for a worker")
+INTERRUPTED: Final = 130
+"""Status of a program that an interrupt ended, as shells give it."""
 
 
 class WorkFailed(ViveiroError):
@@ -28,12 +31,15 @@ class WorkFailed(ViveiroError):
             )
 
 
-def follow(client: Client, job_id: str) -> dict[str, Any]:
+def follow(client: Client, job_id: str, *, outlives: bool = True) -> dict[str, Any]:
     """Show progress until the job has ended; the job as it ended.
+
+    Args:
+        outlives: whether the job goes on after an interrupt from the keyboard. Else it is cancelled, and that waited for.
 
     Raises:
         WorkFailed: it failed or was cancelled.
-        typer.Exit: an interrupt from the keyboard. The job goes on.
+        typer.Exit: an interrupt from the keyboard.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -56,11 +62,29 @@ def follow(client: Client, job_id: str) -> dict[str, Any]:
                     title = translate(STAGES.get(stage.get("stage", ""), stage.get("stage", "")))
                     display.update(line, description=title, completed=stage.get("done", 0), total=stage.get("of"))
     except KeyboardInterrupt:
-        say_detached(client, f"viveiro jobs info {job_id}")
-        raise typer.Exit(130) from None
+        if outlives:
+            say_detached(client, f"viveiro jobs info {job_id}")
+        else:
+            client.post(f"/api/v1/jobs/{job_id}/cancel")
+            *_, job = client.changes(f"/api/v1/jobs/{job_id}")
+        raise typer.Exit(INTERRUPTED) from None
     if job["state"] != "succeeded":
         raise WorkFailed(job)
     return job
+
+
+def events(client: Client, job_id: str, *, follow_on: bool) -> Iterator[dict[str, Any]]:
+    """All of the job's until now, or until it has ended."""
+    seq = 0
+    while True:
+        # In this order: what happens before its end is among the events once it has ended.
+        is_last = not follow_on or client.get(f"/api/v1/jobs/{job_id}")["state"] in ENDED
+        for event in client.items_after(f"/api/v1/jobs/{job_id}/events", seq):
+            seq = event["seq"]
+            yield event
+        if is_last:
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def say_detached(client: Client, command: str) -> None:

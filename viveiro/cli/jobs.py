@@ -4,15 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
+from viveiro.cli.following import events
 from viveiro.cli.output import JsonOption, print_fields, print_json, print_table, say
-from viveiro.client import get_client
+from viveiro.client import ENDED, get_client
 from viveiro.locale import Sentence
 
 app = typer.Typer(help="Jobs: imports, runs and housekeeping in the background.", no_args_is_help=True)
 
 IdArgument = Annotated[str, typer.Argument(help="The job's id, as `viveiro jobs list` shows it.")]
 COLUMNS = ("id", "kind", "state", "attempt", "progress", "created_at")
-ENDED = ("succeeded", "failed", "cancelled")
 
 
 @app.command("list")
@@ -46,18 +46,19 @@ def info(job_id: IdArgument, as_json: JsonOption = False) -> None:
 @app.command()
 def logs(
     job_id: IdArgument,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
+    follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")] = False,
     tail: Annotated[int | None, typer.Option(min=0, help="Only so many of the last lines.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What a job printed, of all its attempts. --json gives its events instead."""
+    """What a job printed, of all its attempts. --json gives its events instead, one on each line."""
     with get_client() as client:
         if as_json:
-            print_json(client.get(f"/api/v1/jobs/{job_id}/events"))
-        else:
-            path = f"/api/v1/jobs/{job_id}/logs"
-            for line in client.stream_lines(path, tail=tail, follow="true" if follow else None):
-                typer.echo(line)
+            for event in events(client, job_id, follow_on=follow_on):
+                print_json(event)
+            return
+        path = f"/api/v1/jobs/{job_id}/logs"
+        for line in client.stream_lines(path, tail=tail, follow="true" if follow_on else None):
+            typer.echo(line)
 
 
 @app.command()

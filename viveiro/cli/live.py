@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from viveiro.cli.following import WAITING, say_detached
+from viveiro.cli.following import INTERRUPTED, WAITING, say_detached
 from viveiro.cli.output import say
-from viveiro.client import Client, RunFailed, ServerUnreachable
+from viveiro.client import Client, Refused, RunFailed, ServerUnreachable
 from viveiro.jobs.stages import STAGES
 from viveiro.locale import Sentence, number, translate
 
@@ -137,7 +137,7 @@ def follow_run(client: Client, run: Mapping[str, Any]) -> dict[str, Any]:
                     lines.tell(view)
     except KeyboardInterrupt:
         say_detached(client, f"viveiro runs follow {run['run_id']}")
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     for line in view.curves():
         typer.echo(f"  {line}", err=True)
     if found["state"] != "succeeded":
@@ -146,10 +146,9 @@ def follow_run(client: Client, run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def new_points(client: Client, path: str, after: int) -> list[dict[str, Any]]:
-    """None from a server that is gone for a moment: they come with the next look."""
-    with suppress(ServerUnreachable):
-        points: list[dict[str, Any]] = client.get(f"{path}/points", after=after)
-        return points
+    """None from a server that is gone for a moment: they come with the next look, which says so if it is gone for good."""
+    with suppress(ServerUnreachable, Refused):
+        return list(client.items_after(f"{path}/points", after))
     return []
 
 

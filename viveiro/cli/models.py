@@ -75,20 +75,13 @@ def list_models(
     search: Annotated[str | None, typer.Option(help="Part of the name.")] = None,
     author: Annotated[str | None, typer.Option(help="User or organisation.")] = None,
     task: Annotated[str | None, typer.Option(help="As in text-classification.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """Models that you may see, the most recently changed first."""
     with get_client() as client:
-        found = client.get(
-            "/api/models",
-            search=search,
-            author=author,
-            pipeline_tag=task,
-            limit=limit,
-            sort="lastModified",
-            full="true",
-        )
+        asked = {"search": search, "author": author, "pipeline_tag": task, "sort": "lastModified", "expand": FIELDS[1:]}
+        found = client.first(limit, "/api/models", **asked)
     if as_json:
         print_json(found)
     else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from viveiro.cli.folders import reading
 from viveiro.cli.output import JsonOption, print_json, say
 from viveiro.client import Client, Predictions, Refused, get_client
 from viveiro.errors import InvalidInput
@@ -188,11 +189,8 @@ def _check_paths(file: Path, out: Path) -> None:
     """What can be known before a model is asked about thousands of rows."""
     from viveiro.datasets.formats import Archive, sniff
 
-    try:
+    with reading(file):
         is_table = file.is_file() and not isinstance(sniff(file, file.name), Archive)
-    except OSError as error:
-        why = recognised(error.strerror or str(error))
-        raise UnusableTable("{file} cannot be read: {why}.", file=file, why=why) from error
     if not is_table:
         raise UnusableTable("{file} is no file of rows. Name a CSV, JSON Lines or Parquet file.", file=file)
     with _writing(out):

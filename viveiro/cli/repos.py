@@ -1,6 +1,5 @@
 """viveiro repos: models, datasets and Spaces as the hub keeps them."""
 
-from itertools import islice
 from typing import Annotated, Any, Final
 
 import typer
@@ -56,8 +55,7 @@ def list_repos(
     """Those you may see, newest change first."""
     asked = {"search": search, "author": author, "filter": tag or None, "sort": sort, "expand": FIELDS[kind]}
     with get_client() as client:
-        pages = client.pages(f"/api/{kind.plural}", limit=min(limit, 1000), **asked)
-        repos = list(islice(pages, limit))
+        repos = client.first(limit, f"/api/{kind.plural}", **asked)
     if as_json:
         print_json(repos)
     else:

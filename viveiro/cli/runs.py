@@ -2,8 +2,7 @@
 
 import json
 import secrets
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from viveiro.cli.datasets import LabelOption, TextOption, upload, usual_name
-from viveiro.cli.following import follow, say_detached
+from viveiro.cli.folders import printable, reading
+from viveiro.cli.following import events, follow, say_detached
 from viveiro.cli.live import RunView, follow_run, needs
 from viveiro.cli.output import JsonOption, print_fields, print_json, print_table, say
 from viveiro.cli.results import BASELINES
-from viveiro.client import ENDED, POLL_SECONDS, Client, Refused, RunFailed, get_client
+from viveiro.client import Client, Refused, RunFailed, get_client
 from viveiro.errors import InvalidInput
 from viveiro.locale import Sentence
 from viveiro.types import Visibility
@@ -31,7 +31,6 @@ RESULT: Final = ("run_id", "state", "error", "model", "revision", "metrics", "ba
 RESULT_BESIDES: Final = ("best_baseline", "rows", "seconds")
 STANDING: Final = ("run_id", "state", "error", "model", "revision", "rows", "seconds", "created_at", "finished_at")
 TABLES: Final = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
-EVENTS_AT_ONCE: Final = 1000
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as `viveiro runs list` shows it.")]
 TaskArgument = Annotated[str | None, typer.Argument(help="What to learn, such as text-classification.")]
@@ -137,7 +136,7 @@ def info(run_id: RunArgument, as_yaml: YamlOption = False, as_json: JsonOption =
     """One run: what it was asked to do, where it stands, what it learnt on its way, what came of it."""
     with get_client() as client:
         run = client.get(f"/api/v1/runs/{run_id}")
-        points = client.get(f"/api/v1/runs/{run_id}/points")
+        points = list(client.items_after(f"/api/v1/runs/{run_id}/points"))
     if as_yaml:
         typer.echo(_description(run["description"]).to_yaml(), nl=False)
     elif as_json:
@@ -152,7 +151,7 @@ def logs(run_id: RunArgument, follow_on: FollowOption = False, as_json: JsonOpti
     with get_client() as client:
         job_id = client.get(f"/api/v1/runs/{run_id}")["job_id"]
         if as_json:
-            for event in _events(client, job_id, follow_on=follow_on):
+            for event in events(client, job_id, follow_on=follow_on):
                 print_json(event)
             return
         for line in client.stream_lines(f"/api/v1/jobs/{job_id}/logs", follow="true" if follow_on else None):
@@ -252,8 +251,9 @@ def _description(fields: Mapping[str, Any]) -> "RunDescription":
 def _file(wanted: "RunDescription") -> Path | None:
     """The file or folder that is to be imported first. None: the data is a dataset."""
     source = Path(wanted.data)
-    if source.exists():
-        return source
+    with reading(source):
+        if source.exists():
+            return source
     if source.suffix.lower() in TABLES:
         raise InvalidInput("There is no file {file}. --data takes a file, a folder or ORG/NAME.", file=wanted.data)
     return None
@@ -274,7 +274,7 @@ def _with_rows_of(client: Client, file: Path, wanted: "RunDescription") -> "RunD
         "Imported {file} as {name}: {rows} rows."
         if known is None
         else "Imported {file} as a new revision of {name}, which was there already: {rows} rows.",
-        file=file.name,
+        file=printable(file.name),
         name=name,
         rows=sum(report["rows"].values()),
     )
@@ -287,9 +287,11 @@ def _with_rows_of(client: Client, file: Path, wanted: "RunDescription") -> "RunD
     return wanted.model_copy(update={"data": f"{name}@{report['revision']}"})
 
 
-def _import(client: Client, file: Path, name: str, wanted: "RunDescription", *, private: bool) -> dict[str, Any]:
+def _import(
+    client: Client, file: Path, name: str, wanted: "RunDescription", *, private: bool, outlives: bool = True
+) -> dict[str, Any]:
     columns = {f"{role}_column": column for role, column in wanted.columns.items()}
-    return upload(client, file, name, **columns, seed=wanted.seed, private=private)
+    return upload(client, file, name, outlives=outlives, **columns, seed=wanted.seed, private=private)
 
 
 def _dataset(client: Client, name: str) -> dict[str, Any] | None:
@@ -338,7 +340,7 @@ def _tell_needs(client: Client, wanted: "RunDescription", file: Path | None, *, 
 
 def _estimate(client: Client, wanted: "RunDescription") -> tuple["RunDescription", dict[str, Any]]:
     started = client.post("/api/v1/runs/estimate", json=wanted.model_dump(mode="json"))
-    return _description(started["description"]), follow(client, started["job_id"])["result"]
+    return _description(started["description"]), follow(client, started["job_id"], outlives=False)["result"]
 
 
 def _estimate_on_file(client: Client, file: Path, wanted: "RunDescription") -> tuple["RunDescription", dict[str, Any]]:
@@ -346,7 +348,7 @@ def _estimate_on_file(client: Client, file: Path, wanted: "RunDescription") -> t
     namespace, name = usual_name(client, file).split("/")
     passing = f"{name}-dry-run-{secrets.token_hex(4)}"
     try:
-        report = _import(client, file, f"{namespace}/{passing}", wanted, private=True)
+        report = _import(client, file, f"{namespace}/{passing}", wanted, private=True, outlives=False)
         on_rows = wanted.model_copy(update={"data": f"{namespace}/{passing}@{report['revision']}"})
         description, estimate = _estimate(client, on_rows)
     finally:
@@ -371,20 +373,6 @@ def _say_differences(found: "Reproduction") -> None:
         say("{name} was {before} and is {now}", name=name, before=json.dumps(before), now=json.dumps(now))
     for name, (before, now) in found.environment.items():
         say("It ran on another {name}: {before} then, {now} now", name=name, before=before, now=now)
-
-
-def _events(client: Client, job_id: str, *, follow_on: bool) -> Iterator[dict[str, Any]]:
-    after = 0
-    while True:
-        # In this order: what happens before its end is among the events once it has ended.
-        is_last = not follow_on or client.get(f"/api/v1/jobs/{job_id}")["state"] in ENDED
-        events = client.get(f"/api/v1/jobs/{job_id}/events", after=after, limit=EVENTS_AT_ONCE)
-        yield from events
-        after = events[-1]["seq"] if events else after
-        if is_last and len(events) < EVENTS_AT_ONCE:
-            return
-        if not events:
-            time.sleep(POLL_SECONDS)
 
 
 def _print_run(run: Mapping[str, Any], points: Iterable[Mapping[str, Any]]) -> None:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -34,9 +35,13 @@ class TestDataDir:
     def test_is_taken_from_anywhere(self, line, monkeypatch):
         monkeypatch.setenv("VIVEIRO_DATA_DIR", "")
         assert _take_data_dir(line) == ["runs", "list"]
-        import os
-
         assert os.environ["VIVEIRO_DATA_DIR"] == "/d"
+
+    def test_means_that_folders_server_whatever_other_one_the_environment_names(self, monkeypatch):
+        for name, value in {"DATA_DIR": "", "URL": "https://production.invalid", "TOKEN": "hf_secret"}.items():
+            monkeypatch.setenv(f"VIVEIRO_{name}", value)
+        _take_data_dir(["repos", "delete", "acai/x", "--data-dir", "sandbox"])
+        assert [os.environ.get(f"VIVEIRO_{name}") for name in ("DATA_DIR", "URL", "TOKEN")] == ["sandbox", None, None]
 
     def test_is_text_after_two_dashes(self, monkeypatch):
         monkeypatch.setenv("VIVEIRO_DATA_DIR", "/before")

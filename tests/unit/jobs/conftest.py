@@ -44,7 +44,7 @@ class Queue:
 
     def events(self, job_id: str) -> list[JobEvent]:
         with self.database.read() as session:
-            return service.job_events(session, job_id)
+            return service.job_events(session, job_id, limit=10_000)
 
     def cancel(self, job_id: str) -> Job:
         with self.database.write() as session:

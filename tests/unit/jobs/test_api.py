@@ -264,8 +264,19 @@ class TestCommandLine:
         ).start()
         assert run("logs", job_id, "--follow").stdout == "one\ntwo\n"
         assert run("logs", job_id, "--tail", "1").stdout == "two\n"
-        assert [event["type"] for event in json.loads(run("logs", job_id, "--json").stdout)] == [
+        assert [json.loads(line)["type"] for line in run("logs", job_id, "--json").stdout.splitlines()] == [
             "queued",
             "started",
             "succeeded",
         ]
+
+    def test_of_a_long_job_all_events_are_told(self, queue, run):
+        job_id = queue.enqueue("greet")
+        job = queue.claim()
+        progress = [{"type": "progress", "data": {"done": number}} for number in range(1001)]
+        with queue.database.write() as session:
+            leases.report(session, job.id, job.attempt, progress)
+        finish(queue, job)
+        events = [json.loads(line) for line in run("logs", job_id, "--json").stdout.splitlines()]
+        assert [event["seq"] for event in events] == sorted({event["seq"] for event in events})
+        assert (len(events), events[-1]["type"]) == (1004, "succeeded")
