@@ -10,6 +10,9 @@ OTHER_SENSES: Final = ("vision_config", "audio_config", "image_size", "num_mel_b
 """Fields of transformers' configs that only models for images or sound have."""
 
 
+MORE_TOKENS: Final = Sentence("its tokenizer makes tokens of texts that its weights know nothing of")
+
+
 class UnfitModel(InvalidInput):
     """Known only when it is loaded and reads its first text."""
 

@@ -11,6 +11,7 @@ import torch
 
 from viveiro.errors import InvalidInput
 from viveiro.locale import Sentence
+from viveiro.ml.bases import MORE_TOKENS, UnfitModel
 from viveiro.ml.batching import length_sorted_batches
 from viveiro.ml.device import Precision, has_bfloat16
 from viveiro.ml.networks import open_network
@@ -68,10 +69,13 @@ class SentenceEncoder:
         return token_ids_of(self._tokenizer, texts, self.max_length)
 
     def forward(self, token_ids: Sequence[Sequence[int] | np.ndarray]) -> np.ndarray:
-        """One padded batch → float32 (len(token_ids), dimension)."""
+        """One padded batch → float32 (len(token_ids), dimension). Raises UnfitModel."""
         ids, mask = padded(token_ids, self._tokenizer.pad_token_id or 0)
-        with torch.inference_mode():
-            result: np.ndarray = self._network(ids, mask).numpy()
+        try:
+            with torch.inference_mode():
+                result: np.ndarray = self._network(ids, mask).numpy()
+        except IndexError as error:
+            raise UnfitModel(MORE_TOKENS) from error
         return result
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from viveiro.ml.bases import MORE_TOKENS, UnfitModel
 from viveiro.ml.batching import length_sorted_batches
 from viveiro.ml.device import Precision
 from viveiro.ml.embedding import compact_token_ids, open_tokenizer, padded
@@ -172,7 +173,7 @@ class Vocabulary:
     """While it trains, a network keeps only the embeddings of tokens that occur in its texts.
 
     The others have no gradient and would not move; but to an optimiser they are numbers like any other, and in a small
-    encoder half of all numbers are embeddings.
+    encoder half of all numbers are embeddings. Raises UnfitModel.
     """
 
     def __init__(self, trunk: Any, token_ids: Sequence[np.ndarray], pad: int) -> None:
@@ -181,6 +182,8 @@ class Vocabulary:
         size = self._whole.num_embeddings
         # Ids up to the padding's stay what they are: some networks count positions by looking for it.
         used = np.unique(np.concatenate([np.arange(pad + 1), *token_ids]))
+        if used[-1] >= size:
+            raise UnfitModel(MORE_TOKENS)
         self._used = torch.from_numpy(used.astype(np.int64)).to(self._whole.weight.device)
         self._compact_id = np.zeros(size, np.int64)
         self._compact_id[used] = np.arange(len(used))

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import torch
 from tests.unit.ml.killed_run import FULL, STEP_OF_DEATH, train_here
 from tests.unit.ml.training_rows import NO_ROWS, many_labels_table, table
 from viveiro.ml.artefact import read_artefact
+from viveiro.ml.bases import UnfitModel
 from viveiro.ml.data import MissingValues, MixedLabels, NoLabels, OneClassOnly, TooFewRows, UnknownLabel
 from viveiro.ml.embedding import SentenceEncoder
 from viveiro.ml.tasks import Workplace, tasks
@@ -70,6 +72,18 @@ class TestTraining:
         result = TASK.train(TRAIN, VALIDATION, TASK.Params(strength=0.1, max_length=32), workplace)
         assert SentenceEncoder(result.artefact).encode(["a pump"]).shape == (1, 3)
         assert result.resolved["max_length"] == 32
+
+    @pytest.mark.parametrize("method", ["frozen", "full"])
+    def test_a_base_whose_tokenizer_knows_more_than_its_weights_is_refused(self, method, encoder_folder, tmp_path):
+        from transformers import AutoTokenizer
+
+        folder = shutil.copytree(encoder_folder, tmp_path / "base")
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer.add_tokens(["press", "bill"])
+        tokenizer.save_pretrained(folder)
+        workplace = Workplace(folder, tmp_path / "model", tmp_path / "cache")
+        with pytest.raises(UnfitModel, match="its weights know nothing of"):
+            TASK.train(TRAIN, VALIDATION, TASK.Params(method=method), workplace)
 
     def test_a_plain_encoder_can_be_a_base(self, encoder_folder, tmp_path):
         workplace = Workplace(encoder_folder, tmp_path / "model", tmp_path / "cache")
