@@ -49,7 +49,10 @@ def _cli() -> str:
         "# Command line",
         NOTICE,
         "",
-        "`--data-dir DIR` may stand anywhere in the line. Data goes to stdout, talk to stderr.",
+        "Each command is a client of a server. Without more it asks the one of this machine's data folder, and starts it for as",
+        "long as the command takes when none runs. `VIVEIRO_URL` and `VIVEIRO_TOKEN` name a server elsewhere and an access token",
+        "for it. `--data-dir DIR` may stand anywhere in the line and counts more than they do. Data goes to stdout, talk to",
+        "stderr; an interrupt (Ctrl-C) leaves what was started to the server, and says how to come back to it.",
         "",
     ]
     for context in _leaves(command.context_class(command, info_name="viveiro", terminal_width=80)):
