@@ -5,6 +5,9 @@ from typing import Final
 from viveiro.accounts.types import Grant, Role, TokenRole, TokenScope, Viewer
 from viveiro.types import Action, Resource, Visibility
 
+NOBODY: Final = 0
+"""No account has this id: what it owns is for administrators."""
+
 _RANK: Final = {action: rank for rank, action in enumerate(Action)}
 _ALLOWED_BY_ROLE: Final = {Role.READ: Action.READ, Role.WRITE: Action.WRITE, Role.ADMIN: Action.ADMIN}
 _INFERRING: Final = frozenset({TokenRole.INFERENCE, TokenRole.WRITE})
@@ -55,6 +58,13 @@ def may_infer(viewer: Viewer, resource: Resource) -> bool:
     if scope is None or scope.role in _INFERRING:
         return True
     return any(grant.inference and _covers(grant, resource) for grant in scope.grants)
+
+
+def visible_owners(viewer: Viewer) -> list[int] | None:
+    """Whose jobs and runs this viewer may list: of whom `can` lets them read what bears no repo's name. None: everyone's."""
+    if can(viewer, Action.READ, Resource(NOBODY, "")):
+        return None
+    return [owner_id for owner_id in viewer.owner_ids if can(viewer, Action.READ, Resource(owner_id, ""))]
 
 
 def acts_in_full(viewer: Viewer) -> bool:

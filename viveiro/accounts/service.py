@@ -28,7 +28,16 @@ from viveiro.accounts.audit import list_audit, record
 from viveiro.accounts.first_steps import chose_password, made_token, signs_in_for_the_first_time
 from viveiro.accounts.names import check_name
 from viveiro.accounts.passwords import hash_password
-from viveiro.accounts.permissions import acts_in_full, can, may_infer, may_see, may_speak, may_take_part
+from viveiro.accounts.permissions import (
+    NOBODY,
+    acts_in_full,
+    can,
+    may_infer,
+    may_see,
+    may_speak,
+    may_take_part,
+    visible_owners,
+)
 from viveiro.accounts.sign_in import authenticate_password, authenticate_session, sign_in, sign_out
 from viveiro.accounts.tables import AccountRow, MembershipRow
 from viveiro.accounts.types import SYSTEM, Account, AccountKind, Membership, Role, Viewer
@@ -36,6 +45,7 @@ from viveiro.errors import AlreadyExists, Conflict, Forbidden, InvalidInput, Not
 from viveiro.types import Action, Resource
 
 __all__ = [
+    "NOBODY",
     "AccessTokenNotFound",
     "acts_in_full",
     "add_member",
@@ -87,6 +97,7 @@ __all__ = [
     "use_is_due",
     "viewer_of_token",
     "viewer_of_user",
+    "visible_owners",
 ]
 
 

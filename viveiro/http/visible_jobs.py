@@ -1,18 +1,13 @@
 """Whose jobs somebody may see and cancel: the same answer for our clients and for our pages."""
 
-from typing import Final
-
 from sqlalchemy.orm import Session
 
-from viveiro.accounts.service import can, record
+from viveiro.accounts.service import NOBODY, can, record
 from viveiro.accounts.types import Viewer
 from viveiro.errors import Forbidden, JobNotFound
 from viveiro.jobs import service
 from viveiro.jobs.types import Job
 from viveiro.types import Action, Resource
-
-NOBODY: Final = 0
-"""No account has this id: what it owns is for administrators."""
 
 
 def visible_job(session: Session, viewer: Viewer, job_id: str) -> Job:
@@ -21,13 +16,6 @@ def visible_job(session: Session, viewer: Viewer, job_id: str) -> Job:
     if not can(viewer, Action.READ, _resource(found.owner_id)):
         raise JobNotFound(job_id)
     return found
-
-
-def visible_owners(viewer: Viewer) -> list[int] | None:
-    """None: everyone's."""
-    if can(viewer, Action.READ, _resource(None)):
-        return None
-    return [owner for owner in viewer.owner_ids if can(viewer, Action.READ, _resource(owner))]
 
 
 def may_cancel(viewer: Viewer, job: Job) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from viveiro.accounts.service import can, record
+from viveiro.accounts.service import can, record, visible_owners
 from viveiro.accounts.types import Viewer
 from viveiro.datasets.service import ImportOptions, open_upload
 from viveiro.db import utc_now
@@ -176,9 +176,8 @@ def get_run(session: Session, viewer: Viewer, run_id: str) -> Run:
 def list_runs(
     session: Session, viewer: Viewer, *, before: str | None = None, limit: int = 50, data: Sequence[str] = ()
 ) -> list[Run]:
-    """The viewer's, newest first; an administrator sees everyone's. `data`: only on the dataset of these names."""
-    owner_ids = None if can(viewer, Action.READ, Resource(0, "")) else viewer.owner_ids
-    return queries.list_runs(session, owner_ids=owner_ids, before=before, limit=limit, data=data)
+    """Those that `get_run` would show the viewer, newest first. `data`: only on the dataset of these names."""
+    return queries.list_runs(session, owner_ids=visible_owners(viewer), before=before, limit=limit, data=data)
 
 
 def run_subjects(session: Session, run_ids: Iterable[str]) -> dict[str, str]:

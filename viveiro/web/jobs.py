@@ -9,11 +9,11 @@ from typing import Annotated, Any, ClassVar, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
-from viveiro.accounts.service import names_of
+from viveiro.accounts.service import names_of, visible_owners
 from viveiro.accounts.types import Viewer
 from viveiro.db import Database
 from viveiro.http.dependencies import DatabaseDep, HubDep, SettingsDep, SignedInDep
-from viveiro.http.visible_jobs import cancel_visible_job, may_cancel, visible_job, visible_owners
+from viveiro.http.visible_jobs import cancel_visible_job, may_cancel, visible_job
 from viveiro.hub.service import Hub
 from viveiro.jobs import logs, service
 from viveiro.jobs.types import Job, JobEvent, JobState

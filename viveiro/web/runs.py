@@ -8,11 +8,11 @@ from typing import Annotated, Any, ClassVar, Final
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from viveiro.accounts.service import can, get_user
+from viveiro.accounts.service import can, get_user, visible_owners
 from viveiro.accounts.types import Viewer
 from viveiro.errors import EntryNotFound, JobNotFound, NotFound, UserNotFound
 from viveiro.http.dependencies import DatabaseDep, HubDep, SettingsDep, SignedInDep
-from viveiro.http.visible_jobs import cancel_visible_job, may_cancel, visible_job, visible_owners
+from viveiro.http.visible_jobs import cancel_visible_job, may_cancel, visible_job
 from viveiro.hub.service import Hub
 from viveiro.jobs import logs
 from viveiro.jobs.service import get_job, list_jobs

@@ -1,14 +1,17 @@
 """A run is a job: it may die anywhere, and ends once."""
 
+import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy.orm import Session
 
 from tests.unit.training.conftest import BASE, Killed, Nursery, dies_at, model_of
-from viveiro.accounts.types import ANONYMOUS
+from viveiro.accounts.types import ANONYMOUS, Grant, TokenRole, TokenScope, Viewer
 from viveiro.datasets.service import dataset_ref
 from viveiro.errors import InvalidInput
 from viveiro.hub.cards import read_card
@@ -30,7 +33,7 @@ from viveiro.training.service import (
 )
 from viveiro.training.tables import RunRow
 from viveiro.training.types import UnfitBase, state_of
-from viveiro.types import RepoId
+from viveiro.types import Action, RepoId
 
 
 class TestSuccess:
@@ -158,6 +161,24 @@ class TestCancel:
             assert list_runs(session, nursery.bob) == []
             assert [found.id for found in list_runs(session, nursery.root)] == [run.id]
             assert get_run(session, nursery.root, run.id).id == run.id
+
+
+class TestAccessToken:
+    @pytest.mark.parametrize("role", TokenRole)
+    @pytest.mark.parametrize("owner", ["alice", "root"])
+    def test_lists_the_runs_that_it_may_get(self, owner: str, role: TokenRole, nursery: Nursery) -> None:
+        run = nursery.start()
+        scope = TokenScope(1, "app", role, (Grant("alice", frozenset({Action.READ})),))
+        viewer = replace(getattr(nursery, owner), scope=scope)
+        with nursery.database.read() as session:
+            assert bool(list_runs(session, viewer)) == gets(session, viewer, run.id)
+            assert gets(session, viewer, run.id) == (role in {TokenRole.READ, TokenRole.WRITE})
+
+
+def gets(session: Session, viewer: Viewer, run_id: str) -> bool:
+    with contextlib.suppress(RunNotFound):
+        return get_run(session, viewer, run_id).id == run_id
+    return False
 
 
 class TestState:

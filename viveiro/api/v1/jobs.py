@@ -12,11 +12,12 @@ from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from viveiro.accounts.service import visible_owners
 from viveiro.db import Database
 from viveiro.http.dependencies import DatabaseDep, SettingsDep, SignedInDep
 from viveiro.http.files import select_bytes
 from viveiro.http.urls import next_page
-from viveiro.http.visible_jobs import cancel_visible_job, visible_job, visible_owners
+from viveiro.http.visible_jobs import cancel_visible_job, visible_job
 from viveiro.jobs import logs, service
 from viveiro.jobs.types import Job, JobEvent, JobState
 from viveiro.locale import translate
