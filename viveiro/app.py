@@ -137,7 +137,8 @@ def restore(settings: Settings, file: str) -> int:
     return 0
 
 
-ENTRY: Final = [sys.executable, "-m", "viveiro.app"]
+# -P: else a structlog.py or statistics.py in the folder where somebody started us would be imported in place of the real one.
+ENTRY: Final = [sys.executable, "-P", "-m", "viveiro.app"]
 PROCESSES: Final[dict[str, Callable[..., int]]] = {
     process.__name__: process for process in (prepare, web, worker, job, host, restore)
 }

@@ -288,7 +288,8 @@ def server_file(data_dir: Path) -> Path:
 
 
 def _command(process: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "viveiro.app", process, *arguments]
+    """-P: nothing in the folder where somebody started us is imported."""
+    return [sys.executable, "-P", "-m", "viveiro.app", process, *arguments]
 
 
 def _make_private(folder: Path) -> None:

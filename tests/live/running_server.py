@@ -41,6 +41,8 @@ class RunningServer:
     """More VIVEIRO_* variables."""
     port: int = 0
     tokens: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    """Where the operator stands who starts it. None: where the tests run."""
     process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -53,10 +55,11 @@ class RunningServer:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "viveiro", "serve", "--port", str(self.port)],
+                [sys.executable, "-P", "-m", "viveiro", "serve", "--port", str(self.port)],
                 env=self.environment(),
                 stdout=output,
                 stderr=output,
+                cwd=self.folder,
             )
         self._wait()
         self.port = int(self.url.rpartition(":")[2])  # the next start takes the same

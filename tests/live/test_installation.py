@@ -192,6 +192,33 @@ class TestTheProgram:
         assert set(json.loads(printed.stdout)["classes"]) == {"reclamação", "elogio → €"}
 
 
+class TestTheFolderWhereItIsStarted:
+    """Whoever can write there must not run code as us, and a statistics.py of one's own is nothing rare."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for module in ("orjson", "statistics", "structlog", "typer"):
+            (tmp_path / f"{module}.py").write_text("raise SystemExit('run as code')\n")
+        return tmp_path
+
+    def test_lends_no_module_to_the_server_and_its_jobs(self, folder: Path) -> None:
+        with RunningServer(folder / "data", folder=folder) as server, server.client() as client:
+            job_id = client.post("/api/v1/hub/scan", {})["job_id"]
+            wait_until(lambda: client.get(f"/api/v1/jobs/{job_id}")["state"] == "succeeded")
+
+    def test_lends_no_module_to_a_restore(self, folder: Path) -> None:
+        (folder / "backup.tar").write_bytes(b"no backup")
+        program = Path(sys.executable).with_name("viveiro")
+        refusal = subprocess.run(
+            [program, "restore", "backup.tar", "--data-dir", "new"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "cannot be restored" in refusal.stderr
+
+
 class TestDeath:
     def test_a_killed_web_process_refuses_no_connection(self, spare: RunningServer) -> None:
         """The supervisor holds the listening socket: who comes meanwhile waits a moment."""

@@ -195,7 +195,7 @@ def _compute(_: Settings) -> Iterator[Finding]:
     """In a process of its own: torch takes seconds to import, and a broken driver may crash it."""
     program = "from viveiro.ml.device import describe; print(describe())"
     result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=Path.home()
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False, cwd=Path.home()
     )
     if result.returncode:
         reason = (result.stderr.strip().splitlines() or ["?"])[-1][:200]

@@ -78,7 +78,7 @@ def restore(
     chosen = Settings()
     environment = {**os.environ, **chosen.environment()}
     status = subprocess.run(
-        [sys.executable, "-m", "viveiro.app", "restore", str(file)], env=environment, check=False
+        [sys.executable, "-P", "-m", "viveiro.app", "restore", str(file)], env=environment, check=False
     ).returncode
     if status == 0:
         say("Restored into {folder}. To start it: viveiro serve --data-dir {folder}", folder=chosen.data_dir)

@@ -191,6 +191,12 @@ class TestConversion:
             engines[NAME]().load(tmp_path / "model", cache=tmp_path / "cache")
         assert not (tmp_path / "cache" / NAME).exists()
 
+    def test_it_imports_nothing_from_the_folder_where_it_is_started(self, small, tmp_path, monkeypatch):
+        (tmp_path / "statistics.py").write_text("raise SystemExit('run as code')\n")
+        monkeypatch.chdir(tmp_path)
+        engines[NAME]().load(small, cache=tmp_path / "cache")
+        assert (tmp_path / "cache" / NAME / RECORD_NAME).exists()
+
     def test_it_ends_with_the_process_that_wants_it(self, models, tmp_path):
         command = [sys.executable, "-m", "viveiro.ml.conversion", str(models["encoder"]), str(tmp_path / "target")]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as process:

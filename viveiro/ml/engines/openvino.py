@@ -184,7 +184,7 @@ def _converted(folder: Path, target: Path) -> Path:
 
 
 def _convert(folder: Path, target: Path) -> None:
-    command = [sys.executable, "-m", "viveiro.ml.conversion", str(folder), str(target)]
+    command = [sys.executable, "-P", "-m", "viveiro.ml.conversion", str(folder), str(target)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             _, errors = _wait(process)
