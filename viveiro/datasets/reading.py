@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from viveiro.datasets.features import class_names, common_type, decode_class_labels, holds_numbers
 from viveiro.datasets.layouts import SPLIT_WORDS, split_of
 from viveiro.datasets.sources.parquet import rows_per_batch
-from viveiro.datasets.types import REPORT_FILE
+from viveiro.datasets.types import LARGEST_REPORT, REPORT_FILE
 from viveiro.errors import EntryNotFound, UnknownColumn, UnusableData
 from viveiro.hub.folders import open_entry
 from viveiro.hub.service import Hub
@@ -154,7 +154,7 @@ def import_report(hub: Hub, repo: Repo, sha: str) -> dict[str, Any]:
     """What our own import left in the commit; empty where it left nothing."""
     try:
         entry = hub.entry(repo, sha, REPORT_FILE)
-        report = orjson.loads(b"".join(hub.stream_file(repo, entry)))
+        report = orjson.loads(b"".join(hub.stream_file(repo, entry, 0, LARGEST_REPORT)))
     except (EntryNotFound, orjson.JSONDecodeError):
         return {}
     return report if isinstance(report, dict) else {}

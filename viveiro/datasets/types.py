@@ -15,6 +15,8 @@ MAX_CLASSES: Final = 1000
 """A column with more distinct values than this is not a label."""
 REPORT_FILE: Final = "viveiro_import.json"
 """What an import leaves in its repo about itself."""
+LARGEST_REPORT: Final = 8 * 2**20
+"""Of a longer file only so much is read, and what is cut is no JSON."""
 FEWEST_ROWS_PER_CLASS: Final = 3
 """One each for training, validation and test."""
 

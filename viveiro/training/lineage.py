@@ -21,11 +21,10 @@ from viveiro.hub.types import Repo, RepoQuery, RepoSort
 from viveiro.training import queries
 from viveiro.training.description import Revision, RunDescription
 from viveiro.training.service import get_run, list_runs
-from viveiro.training.types import RECORD_FILE, Run, RunNotFound
+from viveiro.training.types import LARGEST_RECORD, RECORD_FILE, Run, RunNotFound
 from viveiro.types import RepoKind, RepoRef
 
 MOST_SHOWN: Final = 20
-LARGEST_RECORD: Final = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)

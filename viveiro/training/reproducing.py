@@ -12,7 +12,7 @@ from viveiro.errors import EntryNotFound
 from viveiro.hub.service import Hub
 from viveiro.hub.types import Repo
 from viveiro.training.description import Revision, RunDescription
-from viveiro.training.types import RECORD_FILE, NotReproducible, Run
+from viveiro.training.types import LARGEST_RECORD, RECORD_FILE, NotReproducible, Run
 from viveiro.types import LONGEST_REPO_NAME, RepoId, RepoKind, RepoRef, Visibility
 
 SUFFIX: Final = "-reproduced"
@@ -64,7 +64,7 @@ def record_of_model(hub: Hub, viewer: Viewer, model: Revision) -> dict[str, Any]
 
 
 def read_record(hub: Hub, repo: Repo, sha: str) -> bytes:
-    return b"".join(hub.stream_file(repo, hub.entry(repo, sha, RECORD_FILE)))
+    return b"".join(hub.stream_file(repo, hub.entry(repo, sha, RECORD_FILE), 0, LARGEST_RECORD))
 
 
 def record_of_run(run: Run) -> dict[str, Any]:

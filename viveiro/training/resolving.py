@@ -22,6 +22,7 @@ from viveiro.types import LONGEST_REPO_NAME, Action, RepoId, RepoKind, RepoRef, 
 if TYPE_CHECKING:
     from viveiro.datasets.service import OpenDataset
 
+LARGEST_CONFIG: Final = 2**20
 TOKENIZERS: Final = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model")
 
 
@@ -127,7 +128,10 @@ def _check_base(base: str, task: TrainableTask, config: dict[str, Any], files: s
 
 def _config(hub: Hub, repo: Repo, sha: str) -> dict[str, Any]:
     try:
-        config = orjson.loads(b"".join(hub.stream_file(repo, hub.entry(repo, sha, "config.json"))))
+        entry = hub.entry(repo, sha, "config.json")
+        if entry.size > LARGEST_CONFIG:
+            return {}
+        config = orjson.loads(b"".join(hub.stream_file(repo, entry)))
     except (EntryNotFound, orjson.JSONDecodeError):
         return {}
     return config if isinstance(config, dict) else {}

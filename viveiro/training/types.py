@@ -12,6 +12,8 @@ from viveiro.training.description import RunDescription
 
 RECORD_FILE: Final = "viveiro_run.json"
 """What a published model says of the run that made it."""
+LARGEST_RECORD: Final = 8 * 2**20
+"""Of a longer file only so much is read, and what is cut is no JSON: anyone may commit 20 GB under that name."""
 PREFLIGHT_STAGES: Final = (None, "reading", "preflight")
 """Of a running job, before it trains: it may still be refused."""
 

@@ -13,6 +13,7 @@ from viveiro.datasets.columns import choose_columns
 from viveiro.datasets.layouts import split_of
 from viveiro.datasets.reading import OpenDataset, open_dataset
 from viveiro.datasets.rows import read_rows
+from viveiro.datasets.types import LARGEST_REPORT, REPORT_FILE
 from viveiro.errors import OneColumnTwice, UnknownColumn, UnusableData
 from viveiro.hub.types import Repo
 from viveiro.types import RepoKind
@@ -29,6 +30,11 @@ class TestOpenDataset:
 
     def test_it_is_read_as_its_import_split_it(self, imported: OpenDataset) -> None:
         assert {split: imported.rows(split) for split in imported.files} == imported.import_report["rows"]
+
+    def test_a_report_too_large_to_be_one_is_not_read_to_its_end(self, house: House, tmp_path: Path) -> None:
+        folder = import_bytes(csv_text(rows(60)).encode(), tmp_path)[1]
+        (folder / REPORT_FILE).write_text(f'{{"notes": "{"x" * LARGEST_REPORT}"}}')
+        assert published(house, folder).import_report == {}
 
     def test_an_unknown_column_is_answered_with_the_nearest(self, imported: OpenDataset) -> None:
         with pytest.raises(UnknownColumn, match="Did you mean 'text'"):

@@ -19,9 +19,9 @@ from viveiro.errors import (
     UnusableData,
 )
 from viveiro.hub.folders import Publication
-from viveiro.hub.types import AddFile, DeleteFile
+from viveiro.hub.types import AddFile, AddLfsFile, DeleteFile
 from viveiro.training.description import Revision, RunDescription, parse_description, read_config
-from viveiro.training.resolving import resolve
+from viveiro.training.resolving import LARGEST_CONFIG, resolve
 from viveiro.training.types import UnfitBase
 from viveiro.types import RepoId, RepoRef, Visibility
 
@@ -159,6 +159,13 @@ class TestResolving:
         repo = nursery.hub.get_repo(nursery.alice, BASE)
         nursery.commit(repo, AddFile("pytorch_model.bin", b"a pickle"), DeleteFile(missing))
         with pytest.raises(InvalidInput, match=said):
+            self.resolve(nursery)
+
+    def test_a_base_whose_config_is_too_large_to_be_one_is_refused_unread(self, nursery: Nursery) -> None:
+        repo = nursery.hub.get_repo(nursery.alice, BASE)
+        config = nursery.read(repo, "config.json") + b" " * LARGEST_CONFIG
+        nursery.commit(repo, AddLfsFile("config.json", nursery.store(config, repo)))
+        with pytest.raises(InvalidInput, match=r"cannot be adapted.*config\.json"):
             self.resolve(nursery)
 
     @pytest.mark.parametrize(

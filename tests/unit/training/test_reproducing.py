@@ -7,9 +7,10 @@ import pytest
 from tests.unit.training.conftest import FEW_EPOCHS, Nursery, model_of
 from viveiro.datasets.service import dataset_ref
 from viveiro.errors import RevisionNotFound
+from viveiro.hub.types import AddLfsFile
 from viveiro.training.reproducing import compare, description_to_repeat
 from viveiro.training.service import reproduce_run
-from viveiro.training.types import RECORD_FILE, NotReproducible
+from viveiro.training.types import LARGEST_RECORD, RECORD_FILE, NotReproducible
 from viveiro.types import Visibility
 
 
@@ -66,6 +67,14 @@ class TestReproducing:
         repo = nursery.model("alice/found")
         nursery.write(repo, {"config.json": b"{}", **({RECORD_FILE: record} if record else {})})
         with pytest.raises(NotReproducible):
+            reproduce_run(nursery.hub, nursery.alice, "alice/found", None)
+
+    def test_a_record_too_large_to_be_one_is_not_read_to_its_end(self, nursery: Nursery) -> None:
+        description = nursery.start().description.model_dump_json()
+        record = f'{{"notes": "{"x" * LARGEST_RECORD}", "description": {description}}}'
+        repo = nursery.model("alice/found")
+        nursery.commit(repo, AddLfsFile(RECORD_FILE, nursery.store(record.encode(), repo)))
+        with pytest.raises(NotReproducible, match="no readable"):
             reproduce_run(nursery.hub, nursery.alice, "alice/found", None)
 
     def test_a_model_that_is_not_there_is_missing(self, nursery: Nursery) -> None:
