@@ -128,7 +128,10 @@ class Hosts:
                     answer = await connection.ask({"op": "state"})
                 finally:
                     await connection.close()
-        except (OSError, TimeoutError):
+        except TimeoutError:  # a process is there, and too busy to say more
+            known = self._connections.get(endpoint.key)
+            return {"state": "ready" if known is not None and known.is_open else "loading"}
+        except OSError:
             return {"state": "idle"}
         return {name: value for name, value in answer.items() if name != "id"}
 

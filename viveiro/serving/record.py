@@ -24,12 +24,12 @@ class Record:
         self._seconds: deque[float] = deque(maxlen=REMEMBERED)
 
     @contextmanager
-    def request(self) -> Iterator[float]:
-        """Around one request; the moment it came. What fails counts as a request and has no time."""
+    def request(self) -> Iterator[None]:
+        """Around one request. What fails counts as a request and has no time."""
         started = self.last_used = time.monotonic()
         self._requests += 1
         try:
-            yield started
+            yield
             self._seconds.append(time.monotonic() - started)
         finally:
             self.last_used = time.monotonic()

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -130,6 +131,11 @@ class TestEveryEngine:
             thread.join()
         assert min(least_cosine(answer, alone(engine, TEXTS)) for answer in answers.values()) >= 0.999
         assert many.stats().texts - before == len(TEXTS) * many.workers
+
+    def test_texts_may_be_tokenised_by_many_threads_at_once(self, engine):
+        expected = engine.items(TEXTS * 50)
+        with ThreadPoolExecutor(4) as threads:
+            assert all(items == expected for items in threads.map(engine.items, [TEXTS * 50] * 16))
 
     def test_a_lone_text_may_have_every_core_and_has_the_same_answer(self, load, engine, name):
         many = load(name, workers=2)

@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,8 +14,11 @@ import pytest
 from tests.unit.ml.tiny import CORPUS, make_classifier, make_encoder
 from viveiro.locale import restored
 from viveiro.ml.embedding import SentenceEncoder
+from viveiro.ml.engines import engines
+from viveiro.ml.tasks import tasks
 from viveiro.ml.tasks.text_classification import scores_of
 from viveiro.serving import frames
+from viveiro.serving.host import SHORT_CHARACTERS, ModelHost
 from viveiro.settings import Settings
 
 LABELS = ["hydraulics", "billing", "accounts"]
@@ -157,6 +161,34 @@ class TestModelHost:
         host.end()
         expected = SentenceEncoder(models["feature-extraction"]).encode(["the pump"])[0]
         np.testing.assert_allclose(vector, expected, atol=1e-5)
+
+
+class TestLongTexts:
+    def test_keep_no_other_request_waiting_while_they_are_tokenised(self, models, short_folder, monkeypatch):
+        short_is_answered = threading.Event()
+        tokenise = engines["torch"].items
+
+        def tokenise_long_ones_last(engine, texts):
+            assert len(texts[0]) <= SHORT_CHARACTERS or short_is_answered.wait(20)
+            return tokenise(engine, texts)
+
+        async def ask():
+            path = short_folder / "long.sock"
+            async with model.serving(path):
+                reader, writer = await asyncio.open_unix_connection(path)
+                writer.write(frames.pack({"id": "long", **predict("pump " * SHORT_CHARACTERS)}))
+                writer.write(frames.pack({"id": "short", **predict("the pump")}))
+                first = await frames.read(reader)
+                short_is_answered.set()
+                second = await frames.read(reader)
+                writer.close()
+                return first, second
+
+        monkeypatch.setattr(engines["torch"], "items", tokenise_long_ones_last)
+        task, cache = tasks["feature-extraction"], short_folder / "cache"
+        model = ModelHost(models[task.name], task, ["torch"], cache=cache, queue_tokens=1000)
+        answers = asyncio.run(ask())
+        assert [answer["id"] for answer in answers if "body" in answer] == ["short", "long"]
 
 
 class TestChoiceOfEngine:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.hub.house import House
 from viveiro.db import utc_now
-from viveiro.serving import hosts
+from viveiro.serving import frames, hosts
 from viveiro.serving.hosts import Hosts
 from viveiro.serving.types import Endpoint, ModelLoading
 from viveiro.settings import Settings
@@ -48,6 +48,16 @@ class Neighbours:
         writer.close()
 
 
+class BusyNeighbours(Neighbours):
+    """Its host has loaded its model, and is too busy to tell its state."""
+
+    async def _load(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await frames.read(reader)) is not None:
+            if request["op"] == "wait":
+                writer.write(frames.pack({"id": request["id"], "state": "ready"}))
+        writer.close()
+
+
 @pytest.fixture
 def slow() -> Endpoint:
     """Of no repo that is stored: nothing wants it yet."""
@@ -63,6 +73,7 @@ def neighbours(slow: Endpoint, short_folder: Path) -> Neighbours:
 @pytest.fixture
 def asked(house: House, neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch) -> Hosts:
     monkeypatch.setattr(hosts, "LOAD_SECONDS", LOAD_SECONDS)
+    monkeypatch.setattr(hosts, "STATE_SECONDS", LOAD_SECONDS)
     monkeypatch.setattr(hosts, "TIDY_SECONDS", LOAD_SECONDS / 10)
     return Hosts(neighbours.settings, house.database, house.hub)
 
@@ -92,3 +103,17 @@ def test_what_no_endpoint_wants_is_unloaded_unless_a_deploy_waits_for_it(asked, 
             return stopped
 
     assert asyncio.run(deploy_beside_a_stray()) == {"stray"}
+
+
+def test_a_host_too_busy_to_tell_its_state_is_loading_or_ready_and_not_idle(asked, neighbours, slow):
+    async def states() -> list[str]:
+        idle = await asked.state(slow)
+        async with neighbours.listening():
+            loading = await asked.state(slow)
+        async with BusyNeighbours(neighbours.settings, slow.key).listening():
+            await asked.ready(slow)
+            ready = await asked.state(slow)
+            await asked.close()
+        return [answer["state"] for answer in (idle, loading, ready)]
+
+    assert asyncio.run(states()) == ["idle", "loading", "ready"]
