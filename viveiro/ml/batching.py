@@ -5,6 +5,7 @@ mixed lengths halves the throughput. So lengths are sorted for bulk work, and on
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -69,6 +70,13 @@ def near(length: int, other: int) -> bool:
     return difference <= max(NEAR_TOKENS, NEAR_SHARE * max(length, other))
 
 
+@cache
+def near_lengths(length: int) -> range:
+    """Every length that `near` says is near."""
+    found = [other for other in range(2 * length + NEAR_TOKENS) if near(length, other)]
+    return range(found[0], found[-1] + 1)
+
+
 def near_equal_companions(lead: int, lengths: Sequence[int], token_budget: int) -> list[int]:
     """Positions in `lengths` that may share a batch with an item of `lead` tokens, in their order there.
 
@@ -77,6 +85,8 @@ def near_equal_companions(lead: int, lengths: Sequence[int], token_budget: int) 
     companions: list[int] = []
     longest = lead
     for position, length in enumerate(lengths):
+        if longest * (len(companions) + 2) > token_budget:
+            break
         widest = max(longest, length)
         if near(lead, length) and widest * (len(companions) + 2) <= token_budget:
             companions.append(position)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viveiro.ml.batching import length_sorted_batches, near, near_equal_companions
+from viveiro.ml.batching import length_sorted_batches, near, near_equal_companions, near_lengths
 
 lengths = st.lists(st.integers(1, 600), min_size=1, max_size=60)
 
@@ -44,6 +44,10 @@ class TestNearEqualLengths:
     def test_rule(self, length, other, expected):
         assert near(length, other) is expected
         assert near(other, length) is expected
+
+    @pytest.mark.parametrize("length", [1, 5, 9, 10, 11, 100, 256])
+    def test_all_that_are_near_a_length_are_known(self, length):
+        assert list(near_lengths(length)) == [other for other in range(1000) if near(length, other)]
 
     def test_companions_keep_their_order_and_the_budget(self):
         assert near_equal_companions(60, [62, 200, 61, 59, 58, 60], token_budget=256) == [0, 2, 3]

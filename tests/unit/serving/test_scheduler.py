@@ -17,6 +17,24 @@ def scheduler(*works, most_tokens=10_000):
     return scheduler
 
 
+class WatchedWork(Work):
+    """Counts how often one of its kind is looked at."""
+
+    looks = 0
+
+    def __getattribute__(self, name):
+        WatchedWork.looks += 1
+        return super().__getattribute__(name)
+
+
+def looks_in_a_turn(waiting):
+    queue = Scheduler(most_tokens=waiting * 70)
+    queue.add([WatchedWork(40 + place % 30, 0.0, 100.0, None) for place in range(waiting)])
+    WatchedWork.looks = 0
+    queue.next_turn(now=1.0)
+    return WatchedWork.looks
+
+
 class TestScheduler:
     """What waits runs as soon as the model is free: near-equal lengths together, short before long, for a while."""
 
@@ -75,7 +93,11 @@ class TestScheduler:
         queue.add([work(100)])
         assert queue.tokens == 100
 
-    @given(st.lists(st.integers(1, 512), max_size=50))
+    def test_a_turn_looks_at_no_more_texts_because_more_wait(self):
+        few, many = (looks_in_a_turn(waiting) for waiting in (1_000, 10_000))
+        assert many == few
+
+    @given(st.lists(st.integers(1, 1000), max_size=50))
     def test_everything_runs_once_in_batches_that_waste_little(self, costs):
         queue = scheduler(*map(work, costs), most_tokens=100_000)
         ran = []
