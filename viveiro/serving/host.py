@@ -269,9 +269,7 @@ class ModelHost:
         """Outputs in the order of the texts."""
         with self._record.request():
             items = await self._items(texts)
-            now = (
-                time.monotonic()
-            )  # in the order of the queue, which those that were tokenised sooner have joined before
+            now = time.monotonic()  # not before: the queue is in the order of arrival, and some are tokenised sooner
             pending = _Pending(self._loop.create_future(), [np.empty(0)] * len(items), len(items))
             works = [
                 Work(self._engine.cost(item), now, deadline, (pending, place, item)) for place, item in enumerate(items)
