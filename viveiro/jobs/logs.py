@@ -30,7 +30,12 @@ def roll(settings: Settings, job_id: str) -> bool:
 
 
 def last_lines(path: Path, since: int = 0) -> str:
-    """The end of a log, to stand in an error. Nothing from before byte `since`: that was an earlier attempt."""
+    """The end of a log, to stand in an error. Nothing from before byte `since`: that was an earlier attempt.
+
+    Empty where somebody deleted the log.
+    """
+    if not path.exists():
+        return ""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         start = max(size - TAIL_BYTES, since if since <= size else 0)

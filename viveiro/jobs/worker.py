@@ -210,7 +210,7 @@ class Worker:
             with self._database.write() as session:
                 leases.renew(session, self.name, ids, self._settings.job_lease)
             for job_id in ids:
-                logs.roll(self._settings, job_id)
+                self._roll_log(job_id)
         with self._database.read() as session:
             has_lapsed, has_due = queries.has_lapsed(session, utc_now()), queries.has_due_schedule(session, utc_now())
         while has_lapsed:
@@ -219,6 +219,12 @@ class Worker:
         if has_due:
             with self._database.write() as session:
                 schedules.fire_due(session, utc_now())
+
+    def _roll_log(self, job_id: str) -> None:
+        try:
+            logs.roll(self._settings, job_id)
+        except OSError as error:  # such as a full disk: a log that stays long must not cost all jobs their attempts
+            log.warning("job_log_not_rolled", job_id=job_id, reason=str(error))
 
     def _take_over_from_the_dead(self) -> None:
         """Where a worker of this machine is known to be gone, nobody waits for its leases."""

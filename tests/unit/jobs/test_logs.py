@@ -47,6 +47,9 @@ class TestLastLines:
         log_path(settings, "j").write_text("first attempt\nsecond attempt\n")
         assert last_lines(log_path(settings, "j"), since=14) == "second attempt"
 
+    def test_of_a_deleted_log_are_none(self, settings):
+        assert last_lines(log_path(settings, "j")) == ""
+
     def test_are_few(self, settings):
         log_path(settings, "j").write_text("".join(f"line {n}\n" for n in range(1000)))
         assert last_lines(log_path(settings, "j")).splitlines()[-1] == "line 999"

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.unit.jobs.conftest import is_alive, parent_of, wait_for
 from tests.unit.jobs.workshop import BellRang
 from viveiro.jobs import presence
-from viveiro.jobs.logs import log_path
+from viveiro.jobs.logs import log_path, older_log_path
 from viveiro.jobs.outbox import publish
 from viveiro.jobs.processes import THREAD_SPINS
 from viveiro.jobs.types import JobState
@@ -71,6 +71,26 @@ class TestOrdinaryJobs:
         looked = queue.enqueue("look-around", {"variable": "GOMP_SPINCOUNT"})
         queue.start_worker()
         assert queue.wait(looked).result == found
+
+
+class TestLog:
+    def test_that_cannot_be_rolled_over_costs_no_job_its_attempt(self, queue):
+        job_id = queue.enqueue("work-long", {"seconds": 3})
+        older_log_path(queue.settings, job_id).mkdir(parents=True)  # as little can be copied there as onto a full disk
+        worker = queue.start_worker(job_log_bytes=10)
+        queue.pids(job_id)
+        log_path(queue.settings, job_id).write_text("more than ten bytes")
+        assert queue.wait(job_id).state is JobState.SUCCEEDED
+        assert (queue.job(job_id).attempt, worker.poll()) == (1, None)
+
+    def test_that_was_deleted_is_missing_from_the_error_alone(self, queue):
+        job_id = queue.enqueue("work-long")
+        worker = queue.start_worker()
+        process, _ = queue.pids(job_id)
+        log_path(queue.settings, job_id).unlink()
+        os.kill(process, signal.SIGSEGV)
+        assert queue.wait(job_id).result == {"resumed_from": "attempt 1"}
+        assert worker.poll() is None
 
 
 class TestCrashes:
