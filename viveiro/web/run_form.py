@@ -18,6 +18,8 @@ PARAMETER: Final = "param-"
 METHOD: Final = "method"
 """The parameter that is drawn as cards; the others are drawn from their types."""
 LONGEST_VALUE: Final = 500
+COLUMNS: Final = ("text_column", "label_column")
+"""Chosen from what the page offered, not typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,15 @@ class RunForm:
 
 def read_form(sent: Mapping[str, Any]) -> RunForm:
     """From an address or a body. What is no field of the form is passed over."""
-    texts = {name: value.strip()[:LONGEST_VALUE] for name, value in sent.items() if isinstance(value, str)}
+    texts = {name: _read(name, value) for name, value in sent.items() if isinstance(value, str)}
     known = {each.name: texts[each.name] for each in fields(RunForm) if each.name in texts and each.name != "params"}
     params = {name.removeprefix(PARAMETER): text for name, text in texts.items() if name.startswith(PARAMETER)}
     return RunForm(**known, params={name: text for name, text in params.items() if text})
+
+
+def _read(name: str, value: str) -> str:
+    """A column is named as its file names it, with blanks at its ends and however long; what people type is trimmed."""
+    return value if name in COLUMNS else value.strip()[:LONGEST_VALUE]
 
 
 def trainable_tasks() -> dict[str, TrainableTask]:

@@ -249,6 +249,18 @@ class TestDataset:
         assert (wanted.params, wanted.budget_minutes) == ({"seed": 7}, 2.5)
         assert wanted.visibility is Visibility.PRIVATE
 
+    def test_starts_a_run_on_columns_whose_names_end_in_a_blank(
+        self, base: str, site: Site, alice: httpx.Client
+    ) -> None:
+        table = {"Ticket text ": [text for text, _ in rows(40)], " kind": [label for _, label in rows(40)]}
+        data = str(new_dataset(site, {"data/train.parquet": parquet(table)}).repo_id)
+        form = form_of(alice.get("/runs/new", params={"data": data, "base": base}).text)
+        answer = alice.post("/runs/new", data=form | {"text_column": "Ticket text ", "label_column": " kind"})
+        assert answer.status_code == 303
+        with site.database.read() as session:
+            run = get_run(session, site.viewer("alice"), answer.headers["location"].removeprefix("/runs/"))
+        assert run.description.columns == {"text": "Ticket text ", "label": " kind"}
+
     def test_of_somebody_else_is_not_there(self, site: Site, alice: httpx.Client) -> None:
         private = site.new_repo("dataset", private=True, owner="bob")
         answer = alice.get(f"/runs/new?data={private.repo_id}")

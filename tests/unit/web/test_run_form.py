@@ -25,6 +25,10 @@ class TestReadForm:
         form = read_form({"data": " acai/tickets ", "param-epochs": "3", "param-seed": "", "params": "x", "evil": "y"})
         assert form == RunForm(data="acai/tickets", params={"epochs": "3"})
 
+    @pytest.mark.parametrize("name", ["Ticket text ", " text", " ", "x" * 1000])
+    def test_a_column_is_named_as_its_file_names_it(self, name: str) -> None:
+        assert read_form({"text_column": name, "label_column": "label"}).columns == {"text": name, "label": "label"}
+
     def test_its_address_draws_it_again(self) -> None:
         form = RunForm(upload="a" * 24, text_column="texto", base="acai/base", params={"method": "full"})
         assert read_form(form.address()) == form
