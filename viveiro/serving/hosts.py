@@ -225,6 +225,8 @@ class Hosts:
                 await self.ready(endpoint)
             except ViveiroError as error:
                 log.warning("endpoint_not_restored", repo=endpoint.repo, sha=endpoint.sha, reason=str(error))
+            except Exception:  # such as files that the disk has lost: the others come back all the same
+                log.warning("endpoint_not_restored", repo=endpoint.repo, sha=endpoint.sha, exc_info=True)
 
     async def _tidy(self) -> None:
         while True:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,11 +12,11 @@ import pytest
 
 from tests.unit.hub.house import House
 from viveiro.db import utc_now
-from viveiro.serving import frames, hosts
+from viveiro.serving import frames, hosts, service
 from viveiro.serving.hosts import Hosts
 from viveiro.serving.types import Endpoint, ModelLoading
 from viveiro.settings import Settings
-from viveiro.types import Resource, Visibility
+from viveiro.types import RepoId, Resource, Visibility
 
 LOAD_SECONDS = 0.5
 
@@ -51,9 +52,14 @@ class Neighbours:
 class BusyNeighbours(Neighbours):
     """Its host has loaded its model, and is too busy to tell its state."""
 
+    def __init__(self, settings: Settings, *keys: str) -> None:
+        super().__init__(settings, *keys)
+        self.was_asked_to_load = asyncio.Event()
+
     async def _load(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (request := await frames.read(reader)) is not None:
             if request["op"] == "wait":
+                self.was_asked_to_load.set()
                 writer.write(frames.pack({"id": request["id"], "state": "ready"}))
         writer.close()
 
@@ -117,3 +123,21 @@ def test_a_host_too_busy_to_tell_its_state_is_loading_or_ready_and_not_idle(aske
         return [answer["state"] for answer in (idle, loading, ready)]
 
     assert asyncio.run(states()) == ["idle", "loading", "ready"]
+
+
+def test_a_damaged_endpoint_keeps_none_of_the_later_ones_cold(house, asked, neighbours):
+    for name in ("alice/sound", "alice/damaged"):  # the newest comes first
+        repo = house.model(name)
+        house.write(repo, {"config.json": b'{"model_type": "bert"}', "model.safetensors": name.encode()})
+        service.deploy(house.hub, house.alice, RepoId.parse(name))
+    shutil.rmtree(house.hub.repo_path(repo) / "objects" / service.served_now(house.database, repo.ref.repo_id).sha[:2])
+    sound = service.served_now(house.database, RepoId.parse("alice/sound"))
+
+    async def restart() -> None:
+        busy = BusyNeighbours(neighbours.settings, sound.key)
+        async with busy.listening(), asyncio.timeout(20):
+            await asked.start()
+            await busy.was_asked_to_load.wait()
+            await asked.close()
+
+    asyncio.run(restart())
