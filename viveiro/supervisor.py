@@ -16,6 +16,7 @@ import os
 import selectors
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -222,7 +223,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _control_socket(self) -> Iterator[None]:
-        _make_private(self._settings.sockets_dir)
+        make_own(self._settings.sockets_dir)
         path = self._settings.sockets_dir / "supervisor.sock"
         path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as listener:
@@ -297,6 +298,19 @@ def _make_private(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise FolderUnusable(folder, recognised(error.strerror or str(error))) from None
+
+
+def make_own(folder: Path) -> None:
+    """Private, and no other user's: in the folder for temporary files anybody may have made one of that name before us.
+
+    Raises:
+        FolderUnusable: it cannot be made, or is not ours.
+    """
+    _make_private(folder)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise FolderUnusable(folder, Sentence("it is for our sockets, and is a link or another user's"))
+    folder.chmod(0o700)
 
 
 @contextlib.contextmanager

@@ -118,6 +118,14 @@ class TestRefusals:
         assert "VIVEIRO_JOB_LEASE" in refusal.stderr
         assert "Traceback" not in refusal.stderr
 
+    def test_a_folder_of_sockets_that_somebody_laid_a_link_to_is_refused(self, tmp_path: Path) -> None:
+        data_dir = tmp_path / ("long" * 30)
+        (tmp_path / "theirs").mkdir()
+        (tmp_path / Settings(data_dir=data_dir).sockets_dir.name).symlink_to(tmp_path / "theirs")
+        refusal = viveiro("serve", "--port", "0", data_dir=data_dir, TMPDIR=str(tmp_path))
+        assert refusal.returncode == 1
+        assert "is a link or another user's" in refusal.stderr
+
 
 class TestTheProgram:
     @pytest.mark.parametrize("arguments", [["--help"], ["models", "--help"], ["runs", "start", "--help"], ["settings"]])
