@@ -213,8 +213,10 @@ class Supervisor:
         notify.setblocking(False)
         signal.set_wakeup_fd(notify.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` wants it
+            signal.signal(signal.SIGHUP, self._stop)
         self._wake_up = (wake, notify)  # kept alive as long as the loop
         self._selector.register(wake, selectors.EVENT_READ, lambda _: wake.recv(4096))
 

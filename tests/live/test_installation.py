@@ -261,6 +261,17 @@ class TestDeath:
         assert not any(_is_alive(pid) for pid in family)
         spare.start()
 
+    def test_the_end_of_its_terminal_stops_no_server_that_nohup_started(
+        self, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which what is started inherits, as from nohup
+        request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
+        with RunningServer(tmp_path / "data") as server:
+            assert server.process is not None
+            server.process.send_signal(signal.SIGHUP)
+            for _ in range(3):  # one that stops may answer once more
+                assert "web" in server.pids()
+
     def test_a_request_under_way_is_finished_before_the_end(self, spare: RunningServer) -> None:
         """TERM while a body is still arriving: the answer comes, and what it acknowledges is kept."""
         token = spare.token("alice")
