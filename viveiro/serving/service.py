@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy.exc import IntegrityError
+
 from viveiro.accounts.service import can, may_infer, may_see, record
 from viveiro.accounts.types import SYSTEM, Viewer
 from viveiro.db import Database, utc_now
@@ -44,7 +46,11 @@ def choose(hub: Hub, viewer: Viewer, repo_id: RepoId, revision: str = "main", en
 
 
 def save(database: Database, viewer: Viewer, endpoint: Endpoint) -> Endpoint:
-    """Want it from now on. An endpoint that the repo has already moves to it."""
+    """Want it from now on. An endpoint that the repo has already moves to it.
+
+    Raises:
+        RepoNotFound: its repo is not there any more.
+    """
     row = EndpointRow(
         repo_id=endpoint.repo_pk,
         revision=endpoint.revision,
@@ -54,9 +60,12 @@ def save(database: Database, viewer: Viewer, endpoint: Endpoint) -> Endpoint:
         owner_id=viewer.user_id,
         created_at=endpoint.created_at,
     )
-    with database.write() as session:
-        queries.save_endpoint(session, row)
-        record(session, viewer, "endpoint.deploy", endpoint.repo, revision=endpoint.revision, sha=endpoint.sha)
+    try:
+        with database.write() as session:
+            queries.save_endpoint(session, row)
+            record(session, viewer, "endpoint.deploy", endpoint.repo, revision=endpoint.revision, sha=endpoint.sha)
+    except IntegrityError:  # it was deleted since it was chosen, which may be a minute ago: a model has to load
+        raise RepoNotFound(endpoint.repo, RepoKind.MODEL) from None
     return endpoint
 
 

@@ -45,6 +45,12 @@ class TestDeploying:
         assert service.choose(house.hub, house.alice, SEEDS).sha != first.sha
         assert service.served_now(house.database, SEEDS).sha == first.sha
 
+    def test_a_repo_that_was_deleted_since_it_was_chosen_is_missing(self, house, model):
+        chosen = service.choose(house.hub, house.alice, SEEDS)
+        house.hub.delete_repo(house.alice, model.ref)
+        with pytest.raises(RepoNotFound):
+            service.save(house.database, house.alice, chosen)
+
     def test_an_engine_of_its_own_takes_a_process_of_its_own(self, house, model):
         by_default = service.deploy(house.hub, house.alice, SEEDS)
         by_torch = service.deploy(house.hub, house.alice, SEEDS, engine="torch")
