@@ -174,6 +174,7 @@ class TestBadRequests:
             ({"input": "a"}, 400, "inputs"),
             ({"inputs": "a", "parameters": {"topk": 1}}, 400, "topk"),
             ({"inputs": "a", "parameters": {"top_k": 0}}, 400, "top_k"),
+            ({"inputs": "a", "parameters": {"top_k": "9" * 23}}, 400, "top_k"),
             (["a"], 400, "JSON such as"),
             ({"inputs": "a" * (LONGEST_TEXT + 1)}, 413, "characters"),
             ({"inputs": "a" * 10_000_000}, 413, "MiB"),

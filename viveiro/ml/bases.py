@@ -32,6 +32,11 @@ def is_for_other_senses(config: Mapping[str, Any]) -> bool:
     return any(field in config for field in OTHER_SENSES)
 
 
+def is_sequence_classifier(config: Mapping[str, Any]) -> bool:
+    names = config.get("architectures")
+    return isinstance(names, list) and any(str(name).endswith("ForSequenceClassification") for name in names)
+
+
 def why_unfit(config: Mapping[str, Any]) -> Sentence | None:
     """Why no classifier of texts can be made of it; None where nothing speaks against it."""
     if is_for_other_senses(config):

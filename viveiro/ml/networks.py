@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from viveiro.errors import InvalidInput, Unprocessable
 from viveiro.locale import Sentence
-from viveiro.ml.bases import UnfitModel
+from viveiro.ml.bases import UnfitModel, is_sequence_classifier
 from viveiro.ml.weights import writing_weights
 
 CONFIG_NAME: Final = "config.json"
@@ -227,10 +227,6 @@ def save_network(network: Network, folder: Path) -> None:
             weights = {f"linear.{name}": weight.contiguous() for name, weight in stage.linear.state_dict().items()}
             with writing_weights():
                 save_file(weights, path)
-
-
-def is_sequence_classifier(config: dict[str, Any]) -> bool:
-    return any(str(name).endswith("ForSequenceClassification") for name in config.get("architectures") or ())
 
 
 def refuse_pickles(folder: Path) -> None:

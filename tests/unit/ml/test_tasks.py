@@ -48,8 +48,9 @@ class TestEveryTask:
         with pytest.raises(TextTooLong, match="inputs\\[1\\]"):
             task.inputs_of(task.Request.model_validate({"inputs": ["a", "a" * (LONGEST_TEXT + 1)]}))
 
-    def test_it_recognises_no_folder_without_a_model(self, name):
-        assert not tasks[name].recognises({}, ["README.md"])
+    @pytest.mark.parametrize("config", [{}, {"architectures": 5}])
+    def test_it_recognises_no_folder_without_a_model(self, name, config):
+        assert not tasks[name].recognises(config, ["README.md"])
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
@@ -93,6 +94,7 @@ class TestRecognition:
         [
             ({"model_type": "bert", "architectures": ["BertModel"]}, ["modules.json"], "feature-extraction"),
             ({"model_type": "bert", "architectures": ["BertForMaskedLM"]}, [], "feature-extraction"),
+            ({"model_type": "bert", "architectures": 5}, [], "feature-extraction"),
             ({"model_type": "bert", "architectures": ["BertForSequenceClassification"]}, [], "text-classification"),
             (
                 {"model_type": "bert", "id2label": {"0": "a", "1": "b"}},
@@ -149,6 +151,11 @@ class TestAnswers:
     def test_all_labels_come_likeliest_first_and_add_up_to_one(self):
         assert [candidate["label"] for candidate in self.answer()] == ["b", "c", "a"]
         assert sum(candidate["score"] for candidate in self.answer()) == pytest.approx(1)
+
+    @pytest.mark.parametrize("top_k", [0, 10**23, "9" * 23])
+    def test_no_more_labels_are_asked_for_than_a_message_can_say(self, top_k):
+        with pytest.raises(ValidationError, match="top_k"):
+            tasks["text-classification"].Request.model_validate({"inputs": "a", "parameters": {"top_k": top_k}})
 
     def test_top_k_cuts_the_list(self):
         assert [candidate["label"] for candidate in self.answer(top_k=1)] == ["b"]

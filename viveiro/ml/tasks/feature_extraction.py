@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from viveiro.ml.artefact import Artefact
-from viveiro.ml.bases import is_for_other_senses
+from viveiro.ml.bases import is_for_other_senses, is_sequence_classifier
 from viveiro.ml.task import tasks
 from viveiro.ml.texts import Texts, prepared, texts_of
 
@@ -41,9 +41,13 @@ class FeatureExtraction:
             return {"normalize": self.normalize}
 
     def recognises(self, config: Mapping[str, Any], files: Collection[str]) -> bool:
-        classifies = any(str(name).endswith("ForSequenceClassification") for name in config.get("architectures") or ())
         has_encoder = "modules.json" in files or "model_type" in config
-        return has_encoder and not classifies and "viveiro.json" not in files and not is_for_other_senses(config)
+        return (
+            has_encoder
+            and not is_sequence_classifier(config)
+            and "viveiro.json" not in files
+            and not is_for_other_senses(config)
+        )
 
     def prepare(self, texts: Sequence[str]) -> list[str]:
         return prepared(texts)

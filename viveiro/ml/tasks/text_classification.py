@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from viveiro.ml.artefact import Artefact, Decision, read_artefact
 from viveiro.ml.baselines import majority, tfidf
-from viveiro.ml.bases import is_for_other_senses
+from viveiro.ml.bases import is_for_other_senses, is_sequence_classifier
 from viveiro.ml.data import LabelSpace, TooFewRows, check_texts, text_key
 from viveiro.ml.metrics import (
     Evaluation,
@@ -48,8 +48,9 @@ class TextClassification:
         """One of ours, which keeps its labels in the config of an encoder, or a classifier of transformers."""
         if is_for_other_senses(config):
             return False
-        classifies = any(str(name).endswith("ForSequenceClassification") for name in config.get("architectures") or ())
-        return classifies or ("viveiro.json" in files and "modules.json" in files and bool(config.get("id2label")))
+        return is_sequence_classifier(config) or (
+            "viveiro.json" in files and "modules.json" in files and bool(config.get("id2label"))
+        )
 
     # 2. Columns
 
@@ -83,7 +84,7 @@ class TextClassification:
     class Parameters(BaseModel):
         model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-        top_k: int | None = Field(default=None, ge=1)
+        top_k: int | None = Field(default=None, ge=1, le=2**31 - 1)
         """How many labels to answer with, likeliest first. Unset: all of them."""
         function_to_apply: Decision | None = None
         """How outputs become scores. Unset: as the model was trained."""
