@@ -10,6 +10,8 @@ from typing import Final, Self, TypeAlias
 
 from viveiro.errors import InvalidRepoId
 
+LARGEST_SEED: Final = 2**32 - 1
+"""As numpy's older generators, scikit-learn and transformers' `set_seed` have it."""
 LONGEST_REPO_NAME: Final = 96
 _PART: Final = re.compile(rf"(?![-.])(?!.*(?:--|\.\.))[A-Za-z0-9._-]{{1,{LONGEST_REPO_NAME}}}(?<![-.])")
 

@@ -12,6 +12,7 @@ from viveiro.cli.output import JsonOption, print_fields, print_json, print_table
 from viveiro.client import Client, get_client
 from viveiro.datasets.naming import name_of_path
 from viveiro.errors import InvalidInput
+from viveiro.types import LARGEST_SEED
 
 app = typer.Typer(help="Datasets: import a table, check it, look at it.", no_args_is_help=True)
 
@@ -25,7 +26,7 @@ SeparatorOption = Annotated[
     str | None,
     typer.Option(help='Between several labels in one cell; guessed by default. "": cells are whole labels.'),
 ]
-SeedOption = Annotated[int, typer.Option(min=0, help="Decides which row goes to which split.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Decides which row goes to which split.")]
 
 
 @app.command("import")

@@ -18,7 +18,7 @@ from viveiro.cli.results import BASELINES
 from viveiro.client import Client, Refused, RunFailed, get_client
 from viveiro.errors import InvalidInput
 from viveiro.locale import Sentence
-from viveiro.types import Visibility
+from viveiro.types import LARGEST_SEED, Visibility
 
 if TYPE_CHECKING:
     from viveiro.training.description import RunDescription
@@ -44,7 +44,9 @@ MethodOption = Annotated[
 SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the task.")
 ]
-SeedOption = Annotated[int | None, typer.Option(min=0, help="Of everything random, the splits of a file included.")]
+SeedOption = Annotated[
+    int | None, typer.Option(min=0, max=LARGEST_SEED, help="Of everything random, the splits of a file included.")
+]
 BudgetOption = Annotated[
     float | None, typer.Option(metavar="MINUTES", help="Stop training then; the best model so far is kept.")
 ]

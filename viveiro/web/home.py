@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from viveiro.accounts.service import list_tokens
+from viveiro.accounts.service import list_tokens, visible_owners
 from viveiro.accounts.types import Viewer
 from viveiro.db import Database
 from viveiro.http.dependencies import DatabaseDep, HostsDep, SignedInDep, ViewerDep
@@ -338,6 +338,8 @@ def _lately(runs: Iterable[Run]) -> list[RunLine]:
 def _active(session: Session, viewer: Viewer) -> list[JobLine]:
     """What works for this person now, or waits to."""
     assert viewer.user_id is not None
+    if (owners := visible_owners(viewer)) is not None and viewer.user_id not in owners:
+        return []
     jobs: list[Job] = []
     for state in (JobState.RUNNING, JobState.QUEUED):
         jobs += list_jobs(session, owner_ids=[viewer.user_id], state=state, limit=SHOWN)

@@ -139,6 +139,8 @@ class TestResolving:
             ({"params": {"class_weight": "balanced"}}, InvalidInput, "did you mean class_weights"),
             ({"params": {"method": "thorough"}}, InvalidInput, "method: Input should be 'frozen' or 'full'"),
             ({"params": {"learning_rate": 5}}, InvalidInput, "learning_rate"),
+            ({"params": {"seed": 2**32}}, InvalidInput, "seed"),
+            ({"params": {"method": "full", "patience": 2**64}}, InvalidInput, "patience"),
             ({"publish": "alice/Encoder"}, InvalidInput, "would replace the base"),
             ({"publish": "bob/model"}, Forbidden, "rights to write in the namespace bob"),
         ],

@@ -1,6 +1,8 @@
 import pytest
 
 from tests.unit.web.conftest import HTMX, text_of
+from viveiro.accounts.service import create_token
+from viveiro.accounts.types import TokenRole
 from viveiro.db import utc_now
 from viveiro.jobs import queries
 from viveiro.jobs.service import cancel_job, enqueue
@@ -178,6 +180,14 @@ class TestWhatRuns:
         job_id = self.start(fresh_site)
         for other in ("bob", "ada"):
             assert job_id not in fresh_site.browser(other).get("/").text
+
+    @pytest.mark.parametrize("role", [TokenRole.READ, TokenRole.WRITE, TokenRole.INFERENCE])
+    def test_is_shown_to_the_access_tokens_that_may_list_it(self, role, fresh_site):
+        job_id, viewer = self.start(fresh_site), fresh_site.viewer("alice")
+        with fresh_site.database.write() as session:
+            secret = create_token(session, viewer.user_id, "app", role).secret
+        answer = fresh_site.browser(Authorization=f"Bearer {secret}").get("/-/running")
+        assert (job_id in answer.text) == (role is not TokenRole.INFERENCE)
 
     def test_says_when_it_is_about_to_stop(self, fresh_site):
         job_id = self.start(fresh_site)

@@ -12,7 +12,7 @@ from viveiro.datasets import service
 from viveiro.http.dependencies import DatabaseDep, HubDep, SettingsDep, SignedInDep
 from viveiro.http.files import receive_body
 from viveiro.hub.folders import check_may_publish
-from viveiro.types import RepoRef, Visibility
+from viveiro.types import LARGEST_SEED, RepoRef, Visibility
 
 router = APIRouter(prefix="/api/v1/datasets", tags=["datasets"])
 
@@ -34,7 +34,7 @@ class ImportRequest(BaseModel):
     """What stands between several labels in one cell. Unset: guessed. Empty: cells are whole labels."""
     unlabelled: bool = False
     """Keep the table without labels, whatever its columns look like."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     """Decides which row goes to which split."""
     private: bool = False
     """Visibility of the repo, if it has to be made."""

@@ -22,6 +22,7 @@ from viveiro.ml.metrics import (
 )
 from viveiro.ml.task import Column, Comparison, Estimate, Table, Trained, Workplace, tasks
 from viveiro.ml.texts import Texts, prepared, texts_of
+from viveiro.types import LARGEST_SEED
 
 if TYPE_CHECKING:
     from viveiro.ml.methods import HeadSettings, LabelledTexts, TrainingSettings
@@ -131,7 +132,7 @@ class TextClassification:
         """Share of full's steps in which the learning rate rises to its peak."""
         decay: Literal["linear", "cosine"] = "linear"
         """How full's learning rate falls to zero after that."""
-        patience: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+        patience: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
         """Epochs without a higher macro-F1 on the validation rows after which full ends. auto: 3 where you say how many
         epochs, else it goes through them all. Kept is the latest epoch within a standard error of the highest."""
         precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -140,7 +141,7 @@ class TextClassification:
         """Tokens after which a text is cut. auto: the base's own limit. Short texts cost no more for a high limit."""
         class_weights: Literal["none", "balanced"] = "none"
         """balanced: rare classes weigh as much as common ones, which raises their recall and lowers the precision of the rest."""
-        seed: int = Field(default=0, ge=0)
+        seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
         """Of everything random. The same description and the same seed give the same model."""
 
         @property
