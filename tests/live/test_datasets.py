@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from tests.live.command_line import CommandLine
-from tests.live.running_server import RunningServer
+from tests.live.running_server import TWO_USERS, RunningServer
 from tests.live.uploading import descendants
 from tests.live.waiting import wait_until
 from viveiro.client import Refused
@@ -136,14 +136,16 @@ class TestImport:
 
 
 class TestList:
-    def test_it_goes_on_to_its_limit(self, server: RunningServer, alice: HfApi, viveiro: CommandLine) -> None:
-        server.seed({"organizations": [{"name": "library", "members": {"alice": "admin"}}]})
-        for number in range(52):
-            for kind in ("dataset", "model"):
-                alice.create_repo(f"library/{number}", repo_type=kind)
-        for noun in ("datasets", "models"):
-            listed = viveiro.printed(noun, "list", "--author", "library", "--limit", "51")
-            assert [found["id"] for found in listed] == [f"library/{number}" for number in range(51, 0, -1)]
+    def test_it_goes_on_to_its_limit(self, tmp_path: Path) -> None:
+        with RunningServer(tmp_path / "data") as server:
+            server.seed(TWO_USERS)
+            alice, viveiro = HfApi(endpoint=server.url, token=server.token("alice")), CommandLine(server)
+            for number in range(52):
+                for kind in ("dataset", "model"):
+                    alice.create_repo(f"alice/{number}", repo_type=kind)
+            for noun in ("datasets", "models"):
+                listed = viveiro.printed(noun, "list", "--limit", "51")
+                assert [found["id"] for found in listed] == [f"alice/{number}" for number in range(51, 0, -1)]
 
 
 class TestKilled:
