@@ -5,12 +5,11 @@ faster and, with one client, three times slower. Only near-equal lengths share a
 before long work, until the long work has waited for it. Nor does a text join a turn over the heads of a long queue.
 """
 
-import itertools
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import islice
+from itertools import count, islice
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
@@ -61,7 +60,7 @@ class Scheduler:
     def __init__(self, most_tokens: int, batch_tokens: int = BATCH_TOKENS) -> None:
         self._most_tokens = most_tokens
         self._batch_tokens = batch_tokens
-        self._places = itertools.count()
+        self._places = count()
         self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
         self._by_cost: defaultdict[int, deque[_Waiting]] = defaultdict(deque)
         self._deadlines: list[tuple[float, int]] = []
